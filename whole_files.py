@@ -1,0 +1,119 @@
+"""Files that are written whole or not at all, and the hash that names their content."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .errors import InputError, NncError
+
+__all__ = ["check_input", "check_output", "sha256_of", "write_whole"]
+
+
+def check_input(path: Path) -> Path:
+    """Return ``path`` if it names a readable, non-empty file; raise InputError otherwise."""
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a directory; expected a file")
+        if not path.exists():
+            raise InputError(f"{path} does not exist")
+        if not path.is_file():
+            raise InputError(f"{path} is not a regular file")
+        if path.stat().st_size == 0:
+            raise InputError(f"{path} is empty")
+        with path.open("rb"):
+            pass
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {_reason(error)}") from error
+    return path
+
+
+def check_output(path: Path, *, overwrite: bool = False) -> Path:
+    """Return ``path`` if a file can be written there, before any long work starts.
+
+    Missing parent folders are made. Raises InputError where the path is a directory, exists
+    (unless ``overwrite``) or cannot be written.
+    """
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a directory; expected a file name")
+        if path.exists() and not overwrite:
+            raise InputError(f"{path} exists; choose another -o or pass --force to replace it")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot write {path}: {_reason(error)}") from error
+    return path
+
+
+@contextmanager
+def write_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary name beside ``path``; rename it to ``path`` when the block ends well.
+
+    If the block raises (also on Ctrl-C), the temporary file is removed and whatever stood at
+    ``path`` stays. Raises InputError as `check_output` does, NncError where the disk is full.
+    """
+    check_output(path, overwrite=overwrite)
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name[:80]}.", suffix=f".part{path.suffix}"
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        _flush(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        if overwrite:
+            temporary.replace(path)
+        else:
+            _rename_new(temporary, path)
+    except OSError as error:
+        raise NncError(f"cannot write {path}: {_reason(error)}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def sha256_of(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {_reason(error)}") from error
+    return digest.hexdigest()
+
+
+def _rename_new(source: Path, target: Path) -> None:
+    """Give ``source`` the name ``target`` unless somebody else took that name meanwhile."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise InputError(f"{target} appeared meanwhile; pass --force to replace it") from None
+    except OSError:  # a file system without hard links
+        source.replace(target)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "no space left on the disk; free some and run the command again"
+    return (getattr(error, "strerror", None) or str(error)).lower()
