@@ -1,1 +1,3 @@
-"""toolchain/cli"""
+"""The command line: a thin coat over the stage functions, one command a file."""
+
+__all__: list[str] = []

@@ -1,0 +1,8 @@
+"""``python -m nnc`` is the ``nnc`` command."""
+
+from .toolchain.cli.main import main
+
+__all__: list[str] = []
+
+if __name__ == "__main__":
+    main()

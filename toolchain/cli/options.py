@@ -1,0 +1,186 @@
+"""Options that commands share, each written once."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ...errors import InputError
+from .console import Console
+
+__all__ = [
+    "data_options",
+    "device_option",
+    "float_list",
+    "foreign_options",
+    "input_argument",
+    "output_options",
+    "output_path",
+    "read_labels",
+    "report_options",
+    "seed_option",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MAX_SEED = 2**32 - 1
+
+
+def report_options(function: F) -> F:
+    """``--json``, ``-q`` and ``-v``; the command receives them as its ``console``."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+    @click.option("-q", "--quiet", is_flag=True, help="No progress and no report.")
+    @click.option("-v", "--verbose", count=True, help="Log to stderr; -vv logs more.")
+    @functools.wraps(function)
+    def wrapper(*args: Any, as_json: bool, quiet: bool, verbose: int, **kwargs: Any) -> Any:
+        console = Console(as_json=as_json, quiet=quiet, verbose=verbose)
+        return function(*args, console=console, **kwargs)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def data_options(default: str | None, help_default: str = "") -> Callable[[F], F]:
+    """``--data`` and ``--data-dir``; ``help_default`` says what stands in for a None default."""
+    shown = f"  [default: {default or help_default}]"
+
+    def decorate(function: F) -> F:
+        function = click.option(
+            "--data-dir",
+            type=click.Path(path_type=Path, file_okay=False),
+            envvar="NNC_DATA_DIR",
+            show_envvar=True,
+            help="Where data sets lie or are put.",
+        )(function)
+        return click.option(
+            "--data",
+            metavar="NAME|PATH",
+            default=default,
+            help="Data set by name (fashion-mnist, fashion-mnist-mini, cifar10), an .npz file or "
+            f"a folder of images.{shown}",
+        )(function)
+
+    return decorate
+
+
+def device_option(*choices: str, default: str) -> Callable[[F], F]:
+    """``--device``, one of ``choices``."""
+    return click.option(
+        "--device",
+        type=click.Choice(choices),
+        default=default,
+        show_default=True,
+        help="What to compute on.",
+    )
+
+
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(0, MAX_SEED),
+    default=0,
+    show_default=True,
+    help="Seed of everything that is drawn.",
+)
+
+
+def input_argument(name: str) -> Callable[[F], F]:
+    """A positional path; whether a file lies there is the stage's to say."""
+    return click.argument(name, type=click.Path(path_type=Path))
+
+
+def output_options(*, required: bool, help_default: str = "") -> Callable[[F], F]:
+    """``-o`` and ``--force``; ``help_default`` says what a missing ``-o`` means."""
+
+    def decorate(function: F) -> F:
+        function = click.option(
+            "--force", is_flag=True, help="Replace the output file if it exists."
+        )(function)
+        return click.option(
+            "-o",
+            "--output",
+            type=click.Path(path_type=Path),
+            required=required,
+            help="File to write." + (f"  [default: {help_default}]" if help_default else ""),
+        )(function)
+
+    return decorate
+
+
+def output_path(given: Path | None, source: Path | None, suffix: str) -> Path:
+    """The file to write: ``given``, or ``source`` with ``suffix`` in place of its own.
+
+    Raises InputError where ``given`` has another suffix or names the input itself.
+    """
+    if given is None:
+        assert source is not None
+        given = source.with_name(source.stem + suffix)
+    kind = "." + suffix.rpartition(".")[2]
+    if given.suffix != kind:
+        raise InputError(f"output {given}: expected a name that ends in {kind}")
+    if source is not None and given.absolute() == source.absolute():
+        raise InputError(f"output {given} is the input itself; choose another -o")
+    return given
+
+
+def float_list(_context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """click callback: ``0.5`` or ``0.49,0.48,0.45`` as a tuple of floats."""
+    if value is None:
+        return None
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(
+            f"'{value}' is no list of numbers; expected one a channel, as in 0.49,0.48,0.45",
+            param=parameter,
+        ) from None
+
+
+def foreign_options(function: F) -> F:
+    """What the metadata of an ONNX file would say, for a file that nnc did not make."""
+    for decorate in (
+        click.option(
+            "--labels",
+            metavar="A,B,…|FILE",
+            help="Class names in output order, or a text file with one a line.",
+        ),
+        click.option(
+            "--image-size", type=click.IntRange(1, 8192), help="Input size in pixels a side."
+        ),
+        click.option("--std", callback=float_list, metavar="X[,Y,Z]", help="As --mean."),
+        click.option(
+            "--mean",
+            callback=float_list,
+            metavar="X[,Y,Z]",
+            help="For a file without nnc metadata: pixel mean in 0..1, one a channel.  "
+            "[default: the data set's]",
+        ),
+    ):
+        function = decorate(function)
+    return function
+
+
+def read_labels(value: str | None) -> tuple[str, ...] | None:
+    """The class names of ``--labels``: a comma list, or a text file with one a line.
+
+    Raises InputError where a file is no UTF-8 text or names fewer than two classes.
+    """
+    if value is None:
+        return None
+    path = Path(value)
+    if "," in value and not path.is_file():
+        labels = tuple(part.strip() for part in value.split(","))
+    else:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"--labels {value}: neither a comma list nor a readable text file ({error})"
+            ) from error
+        labels = tuple(line.strip() for line in text.splitlines() if line.strip())
+    if len(labels) < 2 or not all(labels):
+        raise InputError(f"--labels {value}: expected at least two class names")
+    return labels

@@ -1,0 +1,39 @@
+"""Text from files and users, made safe to print; numbers, made short to read."""
+
+from __future__ import annotations
+
+import unicodedata
+
+__all__ = ["count", "megabytes", "one_line", "printable"]
+
+
+def printable(text: str) -> str:
+    """``text`` without control, format and other invisible characters (ESC, bidi overrides, …).
+
+    A label or a file name can hold a terminal escape sequence; printed raw it could move the
+    cursor or rewrite what stands above.
+    """
+    return "".join(c for c in text if c == " " or not unicodedata.category(c).startswith(("C", "Z")))
+
+
+def one_line(text: str) -> str:
+    """``text`` as a single printable line."""
+    return printable(" ".join(text.split()))
+
+
+def megabytes(size: int) -> str:
+    """A file size in MB of 10^6 bytes, or kB below 0.1 MB."""
+    if size < 1000:
+        return f"{size} bytes"
+    if size < 100_000:
+        return f"{size / 1e3:.1f} kB"
+    return f"{size / 1e6:.2f} MB"
+
+
+def count(number: int) -> str:
+    """A count in thousands or millions with three digits that mean something."""
+    for limit, sign in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= limit:
+            value = number / limit
+            return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {sign}"
+    return str(number)
