@@ -1,0 +1,169 @@
+"""The train stage: a data set and settings in, a checkpoint with its history out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ... import models
+from ...model_card import InputSpec, ModelCard, Stage
+from ...models.macs import count_macs
+from ...models.registry import find
+from ...progress import SILENT, Progress
+from ...whole_files import check_output
+from ..data import DataSet, Images, pick_balanced
+from ..data.images import Subset
+from .batches import Batches
+from .devices import memory_format, pick_device
+from .loop import Epoch, Fit, accuracy, fit
+from .resume import ResumeFile
+from .settings import TrainSettings
+
+__all__ = ["TrainResult", "limit_images", "train"]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where the checkpoint lies and how its training went."""
+
+    output: Path
+    size_bytes: int
+    parameters: int
+    macs: int
+    validation_accuracy: float
+    train_images: int
+    epochs: tuple[Epoch, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            **asdict(self),
+            "output": str(self.output),
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+        }
+
+
+def train(
+    settings: TrainSettings,
+    data: DataSet,
+    output: Path,
+    *,
+    progress: Progress = SILENT,
+    overwrite: bool = False,
+) -> TrainResult:
+    """Train a network from scratch on ``data``'s training part and write a checkpoint.
+
+    80 % of the training part are trained on, 20 % choose the best epoch; the test part is not
+    touched. The state after each epoch lies in ``OUTPUT.resume`` until the run ends: the same
+    call goes on from there. Raises InputError for settings that do not fit the data.
+    """
+    check_output(output, overwrite=overwrite)
+    device = pick_device(settings.fit.device)
+    spec = input_spec(settings, data)
+    train_part, validation_part = data.split()
+    train_part = limit_images(train_part, settings.train_images, settings.fit.seed)
+    torch.manual_seed(settings.fit.seed)
+    network = models.build(settings.arch, len(data.classes), data.channels)
+    macs = count_macs(network, spec.channels, spec.height, spec.width)
+    validation = Batches(validation_part, spec, device)
+    resume = ResumeFile.beside(output, _fingerprint(settings, data, spec, len(train_part)))
+    fitted = fit(
+        network,
+        Batches(train_part, spec, device),
+        validation,
+        settings.fit,
+        device,
+        memory_format=memory_format(device, settings.arch),
+        resume=resume,
+        progress=progress,
+        description=f"training {settings.arch}",
+    )
+    if settings.half:
+        for parameter in network.parameters():
+            if parameter.dim() >= 2:
+                parameter.data = parameter.data.half().float()
+    held_out = accuracy(network, validation) if settings.half else fitted.best.validation_accuracy
+    card = ModelCard(
+        input=spec,
+        labels=data.classes,
+        architecture=settings.arch,
+        macs=macs,
+        history=(_stage(settings, data, output, fitted, held_out, len(train_part)),),
+    )
+    models.save(output, network, card, half=settings.half, overwrite=overwrite)
+    resume.remove()
+    return TrainResult(
+        output=output,
+        size_bytes=output.stat().st_size,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        macs=macs,
+        validation_accuracy=held_out,
+        train_images=len(train_part),
+        epochs=fitted.epochs,
+    )
+
+
+def input_spec(settings: TrainSettings, data: DataSet) -> InputSpec:
+    """The input a network for ``data`` takes: the asked size, else its own, else the data's."""
+    size = settings.image_size or find(settings.arch).default_size
+    height, width = (size, size) if size else (data.height, data.width)
+    find(settings.arch).check_size(height, width)
+    return InputSpec(data.channels, height, width, data.mean, data.std)
+
+
+def limit_images(images: Images, limit: int | None, seed: int) -> Images:
+    """At most ``limit`` of the images, class-balanced and seeded."""
+    if limit is None or limit >= len(images):
+        return images
+    return Subset(images, np.sort(pick_balanced(images, limit, seed)))
+
+
+def _stage(
+    settings: TrainSettings, data: DataSet, output: Path, fitted: Fit, held_out: float, images: int
+) -> Stage:
+    return Stage(
+        "train",
+        {**settings.to_json(), "data": data.name},
+        {
+            "validation_accuracy": held_out,
+            "train_accuracy": fitted.best.train_accuracy,
+            "best_epoch": fitted.best.number,
+            "train_images": images,
+            "seconds": round(sum(epoch.seconds for epoch in fitted.epochs), 1),
+            "torch": torch.__version__,
+        },
+        _command(settings, data, output),
+    )
+
+
+def _command(settings: TrainSettings, data: DataSet, output: Path) -> str:
+    """The command line that makes this checkpoint; file names without their folders."""
+    fit_settings = settings.fit
+    words = [
+        "nnc train", f"--arch {settings.arch}", f"--data {data.name}",
+        f"--recipe {settings.recipe}", f"--epochs {fit_settings.epochs}",
+        f"--batch-size {fit_settings.batch_size}",
+        f"--learning-rate {fit_settings.learning_rate:g}", f"--seed {fit_settings.seed}",
+    ]  # fmt: skip
+    if settings.image_size:
+        words.append(f"--image-size {settings.image_size}")
+    if settings.train_images:
+        words.append(f"--train-images {settings.train_images}")
+    if settings.half:
+        words.append("--half")
+    return " ".join([*words, f"-o {output.name}"])
+
+
+def _fingerprint(settings: TrainSettings, data: DataSet, spec: InputSpec, images: int) -> str:
+    """Names the fit a resume file belongs to; the device and the output are free to change."""
+    digest = hashlib.sha256(b"".join(sorted(data.training.identities())))
+    values = settings.to_json()
+    values.pop("device")
+    digest.update(json.dumps([values, asdict(spec), images], sort_keys=True).encode())
+    return digest.hexdigest()
