@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from ...progress import SILENT, Progress
-from .plain_text import megabytes, printable
+from ..report.plain_text import megabytes, printable
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole

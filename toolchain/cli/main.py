@@ -17,7 +17,7 @@ import click
 
 from ... import __version__
 from ...errors import NncError
-from .plain_text import one_line
+from ..report.plain_text import one_line
 
 __all__ = ["COMMANDS", "Command", "cli", "main", "run_command_line"]
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.progress import TaskID
 
-from .plain_text import printable
+from ..report.plain_text import printable
 
 __all__ = ["ProgressBars"]
 

@@ -1,0 +1,56 @@
+"""The bench table on a terminal or in a pipe: two lines a file, and no figure is ever cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.cells import cell_len
+from rich.console import Group
+from rich.text import Text
+
+from ..report.bench_table import COLUMNS, Row, bench_rows, caption
+
+__all__ = ["bench_view"]
+
+GAP = "  "
+
+
+def bench_view(bench: Mapping[str, Any], width: int) -> Group:
+    """The table and its caption for ``width`` columns.
+
+    The file names are the first column where they fit beside the figures, else each stands on a
+    line of its own above them.
+    """
+    rows = bench_rows(bench)
+    widths = [
+        max(len(title), *(cell_len(part) for row in rows for part in row.cells[index]))
+        for index, title in enumerate(COLUMNS)
+    ]
+    names = max(cell_len(text) for row in rows for text in (row.file, row.runtime))
+    beside = names + len(GAP) + sum(widths) + len(GAP) * (len(widths) - 1) <= width
+    lines = list(_lines(rows, widths, names if beside else 0))
+    return Group(*lines, Text(""), Text(caption(bench), style="dim"))
+
+
+def _lines(rows: tuple[Row, ...], widths: list[int], names: int) -> Iterator[Text]:
+    """``names``: the width of the first column; 0 sets names above the figures."""
+    yield Text((" " * names + GAP if names else "") + _figures(COLUMNS, widths), style="bold")
+    for row in rows:
+        mains, details = zip(*row.cells, strict=True)
+        if names:
+            yield Text(_pad(row.file, names) + GAP + _figures(mains, widths))
+            yield Text(_pad(row.runtime, names) + GAP + _figures(details, widths), style="dim")
+        else:
+            yield Text(f"{row.file} · {row.runtime}", style="bold", overflow="fold")
+            yield Text(_figures(mains, widths))
+            yield Text(_figures(details, widths), style="dim")
+
+
+def _figures(cells: tuple[str, ...], widths: list[int]) -> str:
+    padded = (" " * (w - cell_len(c)) + c for c, w in zip(cells, widths, strict=True))
+    return GAP.join(padded)
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - cell_len(text))

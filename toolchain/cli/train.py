@@ -1,0 +1,95 @@
+"""``nnc train``: a network, a data set, a recipe, a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .console import Console
+from .options import (
+    data_options,
+    device_option,
+    output_options,
+    output_path,
+    report_options,
+    seed_option,
+)
+
+__all__ = ["train"]
+
+
+@click.command()
+@click.option("--arch", required=True, metavar="NAME", help="mobilenet, shufflenet or alexnet.")
+@data_options("fashion-mnist-mini")
+@click.option(
+    "--recipe",
+    default="modern",
+    show_default=True,
+    metavar="modern|paper|FILE",
+    help="Training recipe: shipped, or a TOML file.",
+)
+@click.option("--epochs", type=click.IntRange(1, 10_000), help="Instead of the recipe's.")
+@click.option("--batch-size", type=click.IntRange(2, 65_536), help="Instead of the recipe's.")
+@click.option(
+    "--image-size",
+    type=click.IntRange(1, 1024),
+    help="Pixels a side.  [default: the data set's; alexnet: 224]",
+)
+@click.option(
+    "--train-images",
+    type=click.IntRange(20),
+    help="Train on this many images, class-balanced.  [default: all]",
+)
+@click.option("--half", is_flag=True, help="Store the weights in half precision.")
+@seed_option
+@device_option("auto", "cpu", "cuda", default="auto")
+@output_options(required=True)
+@report_options
+def train(
+    arch: str,
+    data: str,
+    data_dir: Path | None,
+    recipe: str,
+    epochs: int | None,
+    batch_size: int | None,
+    image_size: int | None,
+    train_images: int | None,
+    half: bool,
+    seed: int,
+    device: str,
+    output: Path,
+    force: bool,
+    console: Console,
+) -> None:
+    """Train a network and write it as a checkpoint (.safetensors).
+
+    20 % of the training images are held out for validation. The state is kept after each epoch
+    beside the output: after an interruption the same command goes on from there.
+    """
+    output = output_path(output, None, ".safetensors")
+    from ...whole_files import check_output
+    from ..data import open_data
+    from ..training import TrainSettings
+
+    settings = TrainSettings.from_recipe(
+        arch,
+        recipe,
+        image_size=image_size,
+        train_images=train_images,
+        half=half,
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        device=device,
+    )
+    check_output(output, overwrite=force)
+    data_set = open_data(data, data_dir)
+    from ..training.train import train as train_network
+
+    result = train_network(
+        settings, data_set, output, progress=console.progress, overwrite=force
+    )
+    report = result.to_json()
+    console.summary(report)
+    console.wrote(output, report)

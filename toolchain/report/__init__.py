@@ -1,0 +1,3 @@
+"""Measured results made readable: figures, the bench table, Markdown."""
+
+__all__: list[str] = []

@@ -1,0 +1,120 @@
+"""The rows and the caption of the bench table, from the JSON object of ``nnc bench``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from .plain_text import count, megabytes, one_line
+
+__all__ = ["COLUMNS", "Row", "bench_rows", "caption"]
+
+COLUMNS = ("accuracy", "size", "params", "MACs", "latency ms", "memory", "speed-up")
+
+RUNTIME_TITLES = {"pytorch": "PyTorch eager", "onnxruntime": "ONNX Runtime"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured file; each cell is a main figure and the detail below it."""
+
+    file: str
+    runtime: str
+    cells: tuple[tuple[str, str], ...]
+
+
+def bench_rows(bench: Mapping[str, Any]) -> tuple[Row, ...]:
+    """One row a result, cells in the order of `COLUMNS`."""
+    return tuple(_row(result) for result in bench["results"])
+
+
+def caption(bench: Mapping[str, Any]) -> str:
+    """What the figures mean, which row they are compared with, and how they were measured."""
+    results = bench["results"]
+    first = results[0]
+    batch, threads = first["batch_size"], first["threads"]
+    parts = [
+        f"speed-up: against {_name(first)} ({_runtime(first)}), the first row",
+        f"latency: median and p5–p95 of a batch of {batch} on {first['device']}, "
+        f"{threads} thread{'s' if threads != 1 else ''}, interleaved rounds in a fresh process a file",
+        "'no difference': the 95 % interval of the ratio holds 1",
+    ]
+    accuracy = next((r["accuracy"] for r in results if r.get("accuracy")), None)
+    if accuracy:
+        images = f"{accuracy['images']:,} test images"
+        data = bench.get("data")
+        where = f" of {one_line(str(data))}" if data else ""
+        parts.append(f"accuracy: top-1 on {images}{where}, with its 95 % interval")
+    parts.append("params: non-zero ones, of all; memory: peak of the process")
+    return "; ".join(parts) + "."
+
+
+def _row(result: Mapping[str, Any]) -> Row:
+    latency = result["latency_ms"]
+    return Row(
+        file=_name(result),
+        runtime=_runtime(result),
+        cells=(
+            _accuracy(result.get("accuracy")),
+            (megabytes(result["size_bytes"]), ""),
+            _parameters(result),
+            ("–" if result.get("macs") is None else count(result["macs"]), ""),
+            (
+                _digits(latency["median"]),
+                f"{_digits(latency['p5'])}–{_digits(latency['p95'])}",
+            ),
+            _memory(result.get("peak_memory_bytes")),
+            _speedup(result.get("speedup")),
+        ),
+    )
+
+
+def _accuracy(accuracy: Mapping[str, Any] | None) -> tuple[str, str]:
+    if not accuracy:
+        return "–", ""
+    low, high = 100 * accuracy["low"], 100 * accuracy["high"]
+    return f"{100 * accuracy['top1']:.2f} %", f"{low:.1f}–{high:.1f}"
+
+
+def _parameters(result: Mapping[str, Any]) -> tuple[str, str]:
+    every, nonzero = result["parameters"], result["nonzero_parameters"]
+    if every is None or nonzero is None:
+        return "–", ""
+    return count(nonzero), f"of {count(every)}"
+
+
+def _memory(size: int | None) -> tuple[str, str]:
+    return ("–", "") if size is None else (f"{size / 1e6:.0f} MB", "")
+
+
+def _speedup(speedup: Mapping[str, Any] | None) -> tuple[str, str]:
+    if speedup is None:
+        return "–", ""
+    low, high = speedup["low"], speedup["high"]
+    if speedup["ratio"] == low == high == 1:
+        return "1", "baseline"
+    interval = f"{_digits(low)}–{_digits(high)}"
+    if low <= 1 <= high:
+        return "no difference", interval
+    return f"{_digits(speedup['ratio'])}×", interval
+
+
+def _digits(value: float) -> str:
+    """Three digits that mean something."""
+    if value >= 100:
+        return f"{value:.0f}"
+    if value >= 10:
+        return f"{value:.1f}"
+    if value >= 0.1:
+        return f"{value:.2f}"
+    return f"{value:.3f}"
+
+
+def _name(result: Mapping[str, Any]) -> str:
+    return one_line(PurePath(result["file"]).name)
+
+
+def _runtime(result: Mapping[str, Any]) -> str:
+    return RUNTIME_TITLES.get(result["runtime"], one_line(result["runtime"]))
