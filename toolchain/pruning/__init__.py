@@ -1,1 +1,5 @@
-"""toolchain/pruning"""
+"""Pruning: which weights go (criteria), what goes with them (structure), and how it is held (masks)."""
+
+from .settings import PruneSettings
+
+__all__ = ["PruneSettings"]

@@ -1,0 +1,12 @@
+"""A filter is worth its L2 norm (the paper's criterion for convolutions; Li et al. 2017 use L1)."""
+
+from __future__ import annotations
+
+import torch
+
+__all__ = ["filter_l2"]
+
+
+def filter_l2(weight: torch.Tensor) -> torch.Tensor:
+    """Scores [out_channels] of a convolution's weight [out_channels, in/groups, kH, kW]."""
+    return weight.detach().flatten(1).norm(dim=1)
