@@ -10,7 +10,8 @@ __all__ = ["build"]
 
 def build(num_classes: int, in_channels: int) -> nn.Module:
     """AlexNet for images [N, in_channels, 224, 224]; 57.0 M parameters for 10 classes."""
-    network = alexnet(weights=None, num_classes=num_classes)
+    network: nn.Module = alexnet(weights=None, num_classes=num_classes)
     if in_channels != 3:
-        network.features[0] = nn.Conv2d(in_channels, 64, kernel_size=11, stride=4, padding=2)
+        first = nn.Conv2d(in_channels, 64, kernel_size=11, stride=4, padding=2)
+        network.set_submodule("features.0", first)
     return network

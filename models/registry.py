@@ -27,7 +27,7 @@ class Architecture:
     default_size: int | None
     """Pixels a side; None means the data set's own size."""
     channels_last_on_cpu: bool = False
-    """Whether a training step on CPU gains from it: MobileNetV2 a fifth, ShuffleNetV2 loses as much."""
+    """Whether a training step on CPU gains from it (MobileNetV2 a fifth; ShuffleNetV2 loses it)."""
 
     def check_size(self, height: int, width: int) -> None:
         """Raise InputError where images of this size are too small or too large for the network."""

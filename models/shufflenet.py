@@ -10,9 +10,8 @@ __all__ = ["build"]
 
 def build(num_classes: int, in_channels: int) -> nn.Module:
     """ShuffleNetV2 x1.0 for images [N, in_channels, H, W]; 1.26 M parameters for 10 classes."""
-    network = shufflenet_v2_x1_0(weights=None, num_classes=num_classes)
+    network: nn.Module = shufflenet_v2_x1_0(weights=None, num_classes=num_classes)
     if in_channels != 3:
-        network.conv1[0] = nn.Conv2d(
-            in_channels, 24, kernel_size=3, stride=2, padding=1, bias=False
-        )
+        first = nn.Conv2d(in_channels, 24, kernel_size=3, stride=2, padding=1, bias=False)
+        network.set_submodule("conv1.0", first)
     return network

@@ -71,7 +71,7 @@ def _read_opcodes(path: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
                 if len(text) >= _PIXELS:
                     pixels = text
             elif in_labels and opcode.name in ("BININT1", "BININT", "INT"):
-                labels.append(int(argument))
+                labels.append(int(argument or 0))
     except (ValueError, OSError, UnicodeEncodeError, IndexError) as error:
         raise InputError(f"{path} is no CIFAR-10 batch ({error})") from error
     if not labels or len(pixels) != len(labels) * _PIXELS:

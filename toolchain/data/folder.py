@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import InputError
 from .dataset import DataSet
-from .images import FileImages
+from .images import FileImages, opened_image
 
 __all__ = ["open_folder"]
 
@@ -26,7 +26,9 @@ def open_folder(path: Path) -> DataSet:
     for part in ("train", "test"):
         folder = path / part
         if not folder.is_dir():
-            raise InputError(f"{path} has no folder '{part}'; expected train/CLASS/* and test/CLASS/*")
+            raise InputError(
+                f"{path} has no folder '{part}'; expected train/CLASS/* and test/CLASS/*"
+            )
         parts[part] = {
             entry.name: sorted(
                 file
@@ -65,16 +67,11 @@ def open_folder(path: Path) -> DataSet:
 
 
 def _look(images: list[tuple[Path, int]]) -> tuple[int, int, int]:
-    from PIL import Image
-
     sizes: Counter[tuple[int, int]] = Counter()
     grey = True
     for path, _ in images[:: max(1, len(images) // _SAMPLED)]:
-        try:
-            with Image.open(path) as picture:
-                sizes[picture.size] += 1
-                grey = grey and picture.mode in ("1", "L", "LA", "I;16")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise InputError(f"{path} is not a readable image ({error})") from error
+        with opened_image(path) as picture:
+            sizes[picture.size] += 1
+            grey = grey and picture.mode in ("1", "L", "LA", "I;16")
     (width, height), _ = sizes.most_common(1)[0]
     return (1 if grey else 3), height, width

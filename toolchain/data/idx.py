@@ -55,9 +55,7 @@ def open_idx(folder: Path, name: str, classes: tuple[str, ...]) -> DataSet:
 
 
 def _file(folder: Path, stem: str) -> Path | None:
-    return next(
-        (path for path in (folder / stem, folder / f"{stem}.gz") if path.is_file()), None
-    )
+    return next((path for path in (folder / stem, folder / f"{stem}.gz") if path.is_file()), None)
 
 
 def _read(path: Path, dimensions: int) -> NDArray[Any]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
 
-__all__ = ["ArrayImages", "FileImages", "Images", "Subset", "resize"]
+if TYPE_CHECKING:
+    import PIL.Image
+
+__all__ = ["ArrayImages", "FileImages", "Images", "Subset", "opened_image", "resize"]
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -64,13 +68,22 @@ class ArrayImages:
         return resize(self._pixels[np.asarray(indices, dtype=np.intp)], height, width)
 
     def identities(self) -> list[bytes]:
-        return [
-            hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest()
-            for image in self._pixels
-        ]
+        return [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in self._pixels]
 
     def __len__(self) -> int:
         return len(self._pixels)
+
+
+@contextmanager
+def opened_image(path: Path) -> Iterator[PIL.Image.Image]:
+    """The picture in a file; InputError where it cannot be opened or decoded."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            yield picture
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} is not a readable image ({error})") from error
 
 
 class FileImages:
@@ -87,26 +100,14 @@ class FileImages:
         return self._labels
 
     def take(self, indices: Sequence[int] | NDArray[Any], height: int, width: int) -> Pixels:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
 
         mode = "L" if self._channels == 1 else "RGB"
         result = np.empty((len(indices), height, width, self._channels), dtype=np.uint8)
         for target, index in zip(result, indices, strict=True):
-            path = self._files[int(index)]
-            try:
-                with Image.open(path) as picture:
-                    picture.draft(mode, (width, height))
-                    resized = picture.convert(mode).resize(
-                        (width, height), Image.Resampling.BILINEAR
-                    )
-            except (
-                OSError,
-                SyntaxError,
-                ValueError,
-                UnidentifiedImageError,
-                Image.DecompressionBombError,
-            ) as error:
-                raise InputError(f"{path} is not a readable image ({error})") from error
+            with opened_image(self._files[int(index)]) as picture:
+                picture.draft(mode, (width, height))
+                resized = picture.convert(mode).resize((width, height), Image.Resampling.BILINEAR)
             target[...] = np.asarray(resized).reshape(target.shape)
         return result
 
@@ -136,9 +137,7 @@ class Subset:
         return self._images.labels[self._indices]
 
     def take(self, indices: Sequence[int] | NDArray[Any], height: int, width: int) -> Pixels:
-        return self._images.take(
-            self._indices[np.asarray(indices, dtype=np.intp)], height, width
-        )
+        return self._images.take(self._indices[np.asarray(indices, dtype=np.intp)], height, width)
 
     def identities(self) -> list[bytes]:
         every = self._images.identities()

@@ -1,4 +1,6 @@
-"""Makes fashion_mnist_mini.npz from the full set: python -m nnc.toolchain.data.make_fashion_mnist_mini.
+"""Makes fashion_mnist_mini.npz from the full set.
+
+    python -m nnc.toolchain.data.make_fashion_mnist_mini
 
 6,000 training and 2,000 test images, class-balanced, drawn by seed 0 from the full set's parts. Of
 the training images 20 % of every class come from the full set's validation part, so that the
@@ -11,6 +13,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...whole_files import write_whole
 from .dataset import pick_balanced
@@ -27,7 +30,7 @@ def main(output: Path) -> None:
     full = open_data("fashion-mnist")
     train, validation = full.split(seed=0)
 
-    def draw(images: Images, samples: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+    def draw(images: Images, samples: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         chosen = np.sort(pick_balanced(images, samples, seed=0))
         return images.take(chosen, full.height, full.width)[..., 0], images.labels[chosen]
 

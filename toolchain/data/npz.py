@@ -28,7 +28,9 @@ def open_npz(path: Path, name: str = "", classes: tuple[str, ...] = ()) -> DataS
     try:
         with np.load(path, allow_pickle=False) as archive:
             if not hasattr(archive, "files"):
-                raise InputError(f"{path} holds one array; expected x_train, y_train, x_test, y_test")
+                raise InputError(
+                    f"{path} holds one array; expected x_train, y_train, x_test, y_test"
+                )
             if missing := [
                 key
                 for key in ("x_train", "y_train", "x_test", "y_test")

@@ -1,4 +1,4 @@
-"""Pruning: which weights go (criteria), what goes with them (structure), and how it is held (masks)."""
+"""Pruning: which weights go (criteria), what goes with them (structure), how it is held (masks)."""
 
 from .settings import PruneSettings
 

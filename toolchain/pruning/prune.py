@@ -74,7 +74,7 @@ def prune(
     network, card = models.load(checkpoint)
     parent = sha256_of(checkpoint)
     check_data(card, data, checkpoint)
-    network.to(device, memory_format=memory_format(device, card.architecture))
+    network.to(device).to(memory_format=memory_format(device, card.architecture))
     structure = read_structure(network)
     train_part, validation_part = data.split()
     train = Batches(
@@ -86,7 +86,7 @@ def prune(
         _round(settings, number, network, card, structure, train, validation, device, progress)
         for number in range(1, settings.iterations + 1)
     )
-    network.to("cpu", memory_format=torch.contiguous_format)
+    network.to("cpu").to(memory_format=torch.contiguous_format)
     result_accuracy = rounds[-1].accuracy_retrained
     stage = Stage(
         "prune",

@@ -1,4 +1,4 @@
-"""Which layers of a network belong together: a convolution and its batch-norm, chains of neurons."""
+"""Which layers belong together: a convolution and its batch-norm, chains of neurons."""
 
 from __future__ import annotations
 
@@ -62,9 +62,7 @@ def read_structure(network: nn.Module) -> Structure:
 def _of(
     kind: type[nn.Module], calls: list[fx.Node], modules: dict[str, nn.Module]
 ) -> tuple[str, ...]:
-    return tuple(
-        str(node.target) for node in calls if isinstance(modules[str(node.target)], kind)
-    )
+    return tuple(str(node.target) for node in calls if isinstance(modules[str(node.target)], kind))
 
 
 def _only_user(node: fx.Node) -> fx.Node | None:

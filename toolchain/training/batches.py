@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ...model_card import InputSpec
 from ..data import Images
@@ -26,7 +28,9 @@ class Batches:
         self._labels = torch.from_numpy(images.labels).to(device)
         shape = (1, 1, 1, spec.channels)
         self._scale = 1 / (255 * torch.tensor(spec.std, device=device).view(shape))
-        self._shift = -(torch.tensor(spec.mean, device=device) / torch.tensor(spec.std, device=device)).view(shape)
+        self._shift = -(
+            torch.tensor(spec.mean, device=device) / torch.tensor(spec.std, device=device)
+        ).view(shape)
         needed = len(images) * spec.height * spec.width * spec.channels
         self._pixels: torch.Tensor | None = None
         if needed <= CACHE_BYTES:
@@ -55,12 +59,12 @@ class Batches:
             chosen = np.arange(start, min(start + batch_size, len(self)))
             yield self._normalise(self._at(chosen)), self._labels[start : start + batch_size]
 
-    def _at(self, chosen: np.ndarray) -> torch.Tensor:  # type: ignore[type-arg]
+    def _at(self, chosen: NDArray[Any]) -> torch.Tensor:
         if self._pixels is not None:
             return self._pixels[torch.from_numpy(chosen).to(self._device)]
         return self._read(chosen).to(self._device)
 
-    def _read(self, chosen: np.ndarray) -> torch.Tensor:  # type: ignore[type-arg]
+    def _read(self, chosen: NDArray[Any]) -> torch.Tensor:
         return torch.from_numpy(self._images.take(chosen, self._spec.height, self._spec.width))
 
     def _normalise(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -61,7 +61,7 @@ def fit(
     after each epoch, and a fit that was cut off continues to the same result as one that was not:
     every epoch draws its randomness from (seed, epoch) alone. Raises NncError if the loss diverges.
     """
-    network.to(device, memory_format=memory_format)
+    network.to(device).to(memory_format=memory_format)
     optimiser = _optimiser(network, settings)
     steps = max(1, math.ceil((len(train) - 1) / settings.batch_size))
     epochs: list[Epoch] = []
@@ -129,7 +129,7 @@ def _epoch(
             outputs = network(inputs.to(memory_format=memory_format))
             loss = loss_of(outputs, labels)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         after_step()
         with torch.no_grad():

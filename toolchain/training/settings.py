@@ -127,7 +127,8 @@ def _read_recipe(recipe: str, arch: str) -> dict[str, Any]:
         near = difflib.get_close_matches(recipe, RECIPES, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise InputError(
-            f"unknown training recipe '{recipe}': expected {', '.join(RECIPES)} or a .toml file{hint}"
+            f"unknown training recipe '{recipe}': "
+            f"expected {', '.join(RECIPES)} or a .toml file{hint}"
         )
     check_input(path)
     try:

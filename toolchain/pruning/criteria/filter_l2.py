@@ -9,4 +9,5 @@ __all__ = ["filter_l2"]
 
 def filter_l2(weight: torch.Tensor) -> torch.Tensor:
     """Scores [out_channels] of a convolution's weight [out_channels, in/groups, kH, kW]."""
-    return weight.detach().flatten(1).norm(dim=1)
+    norms: torch.Tensor = torch.linalg.vector_norm(weight.detach().flatten(1), dim=1)
+    return norms
