@@ -1,1 +1,4 @@
-"""exporters"""
+"""What writes a shipped file: ONNX from a checkpoint, int8 ONNX from ONNX.
+
+Everything here but `onnx_export` works where torch is not installed.
+"""

@@ -1,1 +1,49 @@
-"""exporters/passes"""
+"""Graph passes, in the order they run: each leaves the outputs of the graph as they were.
+
+A pass is one file with a function ``apply(model) -> PassResult`` that edits the model in place.
+Adding one is a file beside this and a line in `PASSES`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ...errors import InputError, NncError
+from .graph import PassResult
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["EXPORT_PASSES", "PASSES", "PassResult", "run_passes"]
+
+PASSES: tuple[str, ...] = (
+    "strip_metadata",
+    "constants",
+    "batch_norm",
+    "global_pool",
+    "flatten",
+    "dead_code",
+)
+"""For any model, of whatever exporter."""
+
+EXPORT_PASSES: tuple[str, ...] = (*PASSES, "names")
+"""For a graph that was just exported, whose names nobody refers to yet."""
+
+
+def run_passes(model: ModelProto, passes: Sequence[str] = PASSES) -> tuple[PassResult, ...]:
+    """Run ``passes`` over ``model``, in place and in order; say what each one changed.
+
+    Raises NncError, naming the pass, where one fails.
+    """
+    results = []
+    for name in passes:
+        module = importlib.import_module(f".{name}", __package__)
+        try:
+            results.append(module.apply(model))
+        except InputError:
+            raise
+        except Exception as error:
+            raise NncError(f"graph pass '{name}' failed: {error}") from error
+    return tuple(results)

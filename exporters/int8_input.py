@@ -1,0 +1,104 @@
+"""Bring any float ONNX model into the form the int8 quantiser takes, or say why it cannot be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from .passes import run_passes
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["input_shape", "prepare"]
+
+LOWEST_OPSET = 13
+"""From here on QuantizeLinear takes a scale per channel."""
+
+CONVERT_TO_OPSET = 17
+
+
+def prepare(model: ModelProto, source: str) -> ModelProto:
+    """Check ``model`` and return it cleaned by the graph passes, at opset 13 or later.
+
+    The model is edited in place unless its opset is too old. Raises InputError, naming the model
+    by ``source``, where it is int8 already, is not float32, has not exactly one image input, or
+    cannot be brought to a later opset.
+    """
+    _refuse_quantised(model, source)
+    model = _raise_opset(model, source)
+    run_passes(model)
+    input_shape(model, source)
+    _refuse_half(model, source)
+    return model
+
+
+def input_shape(model: ModelProto, source: str) -> tuple[int | None, ...]:
+    """Shape [N, C, H, W] of the model's only input, None where dynamic.
+
+    Raises InputError where there are more inputs, or the input is no float32 image batch.
+    """
+    from onnx import TensorProto
+
+    inputs = model.graph.input
+    if len(inputs) != 1:
+        names = ", ".join(value.name for value in inputs) or "none"
+        raise InputError(f"{source} has {len(inputs)} inputs ({names}); expected one image batch")
+    tensor = inputs[0].type.tensor_type
+    dims = tuple(d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim)
+    if len(dims) != 4:
+        raise InputError(
+            f"{source}: input '{inputs[0].name}' has {len(dims)} dimensions; "
+            "expected an image batch [N, C, H, W]"
+        )
+    if tensor.elem_type != TensorProto.FLOAT:
+        kind = TensorProto.DataType.Name(tensor.elem_type).lower()
+        raise InputError(
+            f"{source}: input '{inputs[0].name}' is {kind}; expected a float32 model, "
+            "export it in float32 and quantise that"
+        )
+    return dims
+
+
+def _refuse_quantised(model: ModelProto, source: str) -> None:
+    for node in model.graph.node:
+        if node.op_type in ("QuantizeLinear", "DequantizeLinear") or (
+            node.op_type.startswith(("QLinear", "QGemm")) or node.op_type.endswith("Integer")
+        ):
+            raise InputError(
+                f"{source} is already quantised (it has {node.op_type} nodes); "
+                "quantise the float model it was made from"
+            )
+
+
+def _refuse_half(model: ModelProto, source: str) -> None:
+    from onnx import TensorProto
+
+    for tensor in model.graph.initializer:
+        if tensor.data_type in (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE):
+            kind = TensorProto.DataType.Name(tensor.data_type).lower()
+            raise InputError(
+                f"{source}: '{tensor.name}' is {kind}; expected a float32 model, "
+                "export it in float32 and quantise that"
+            )
+
+
+def _raise_opset(model: ModelProto, source: str) -> ModelProto:
+    from onnx import version_converter
+
+    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    if len(versions) != 1:
+        raise InputError(
+            f"{source} imports the ONNX operators {len(versions)} times; expected once"
+        )
+    if versions[0] >= LOWEST_OPSET:
+        return model
+    # The converter knows weights only as graph inputs up to IR 3 and as plain initialisers after.
+    run_passes(model, ("strip_metadata", "constants"))
+    try:
+        return version_converter.convert_version(model, CONVERT_TO_OPSET)
+    except Exception as error:  # the converter raises whatever its C++ side throws
+        raise InputError(
+            f"{source} uses opset {versions[0]}, int8 needs {LOWEST_OPSET} or later, and it cannot "
+            "be converted; export it again with a later opset"
+        ) from error

@@ -1,0 +1,262 @@
+"""ONNX from a checkpoint, by PyTorch's dynamo exporter, checked against PyTorch on real images."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, MissingError, NncError
+from ..model_card import ModelCard, Stage
+from ..progress import SILENT, Progress
+from ..whole_files import check_input, check_output, sha256_of
+from .passes import EXPORT_PASSES, PassResult, run_passes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy as np
+    from onnx import ModelProto
+    from torch import nn
+
+    from ..model_card import InputSpec
+
+__all__ = ["LARGEST_RELATIVE_DIFFERENCE", "ExportResult", "export", "export_module"]
+
+LARGEST_RELATIVE_DIFFERENCE = 1e-4
+"""max|a - b| / max|a| between PyTorch's logits and ONNX Runtime's; more is a wrong graph."""
+
+INPUT, OUTPUT = "input", "logits"
+
+CHECK_BATCH = 16
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What an export made, and how far it is from PyTorch."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+    opset: int
+    parameters: int
+    """Elements of the weights and biases in the file; batch-norms are folded into them."""
+    images: int
+    """Real images the outputs were compared on."""
+    max_abs_difference: float
+    max_relative_difference: float
+    passes: tuple[PassResult, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Difference:
+    absolute: float
+    relative: float
+
+
+def export(
+    checkpoint: Path,
+    output: Path,
+    *,
+    images: np.ndarray[Any, Any],
+    overwrite: bool = False,
+    progress: Progress = SILENT,
+) -> ExportResult:
+    """Write the network of ``checkpoint`` as an ONNX file with a dynamic batch dimension.
+
+    ``images`` are real images, uint8 [N, H, W, C] of the network's input size, that PyTorch and
+    ONNX Runtime are compared on. The file's input is ``input``, float32 [batch, C, H, W], its
+    output ``logits``, float32 [batch, classes].
+
+    Raises InputError for a bad checkpoint or images that do not fit it, MissingError where torch,
+    onnxscript or onnxruntime is not installed, NncError (and writes nothing) where the outputs
+    differ by more than `LARGEST_RELATIVE_DIFFERENCE`.
+    """
+    _need("torch", "onnxscript", "onnxruntime")
+    from ..models.checkpoint import load
+
+    check_input(checkpoint)
+    check_output(output, overwrite=overwrite)
+    network, card = load(checkpoint)
+    return export_module(
+        network,
+        card,
+        output,
+        images=images,
+        parent_sha256=sha256_of(checkpoint),
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def export_module(
+    network: nn.Module,
+    card: ModelCard,
+    output: Path,
+    *,
+    images: np.ndarray[Any, Any],
+    parent_sha256: str = "",
+    overwrite: bool = False,
+    progress: Progress = SILENT,
+) -> ExportResult:
+    """As `export`, for a network in memory: in evaluation mode, float32, on the CPU."""
+    from ..runtimes.onnx_files import save_model, write_properties
+    from ..runtimes.preprocess import normalise
+
+    if not len(images):
+        raise InputError("no images to check the export on; expected at least one")
+    batch = normalise(images, card.input)
+    with progress.task("exporting", 3) as task:
+        model = _traced(network, card.input)
+        task.advance(note="cleaning the graph")
+        passes = run_passes(model, EXPORT_PASSES)
+        _sign(model)
+        task.advance(note="comparing with PyTorch")
+        difference = _compared(network, model, batch)
+        opset = next(entry.version for entry in model.opset_import if not entry.domain)
+        stage = Stage(
+            "export",
+            {"opset": opset},
+            {
+                "images": len(images),
+                "max_abs_difference": difference.absolute,
+                "max_relative_difference": difference.relative,
+            },
+        )
+        write_properties(model, card.then(stage, parent_sha256=parent_sha256).to_properties())
+        save_model(model, output, overwrite=overwrite)
+        task.advance()
+    return ExportResult(
+        path=str(output),
+        size_bytes=output.stat().st_size,
+        sha256=sha256_of(output),
+        opset=opset,
+        parameters=_parameters(model),
+        images=len(images),
+        max_abs_difference=difference.absolute,
+        max_relative_difference=difference.relative,
+        passes=passes,
+    )
+
+
+def _need(*packages: str) -> None:
+    import importlib.util
+
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            extra = "cpu" if package == "onnxruntime" else "train"
+            raise MissingError(
+                f"exporting needs {package}, which is not installed; "
+                f'install it with: pip install "nnc-toolchain[{extra}]"'
+            )
+
+
+def _traced(network: nn.Module, spec: InputSpec) -> ModelProto:
+    import torch
+
+    # Two images: the exporter takes a batch of one for a constant.
+    example = torch.zeros(2, spec.channels, spec.height, spec.width)
+    with _silence():
+        program = torch.onnx.export(
+            network,
+            (example,),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+            external_data=False,
+            verbose=False,
+        )
+    assert program is not None
+    model: ModelProto = program.model_proto
+    return model
+
+
+def _compared(network: nn.Module, model: ModelProto, batch: np.ndarray[Any, Any]) -> _Difference:
+    """Largest difference over all images, and over the first image alone in a batch of one."""
+    import numpy as np
+    import onnxruntime as ort
+    import torch
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    session = ort.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    parts = [batch[start : start + CHECK_BATCH] for start in range(0, len(batch), CHECK_BATCH)]
+    absolute = largest = 0.0
+    for part in [batch[:1], *parts]:
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(part)).numpy()
+        found = session.run([OUTPUT], {INPUT: part})[0]
+        if not np.isfinite(expected).all():
+            raise NncError("the network's logits are NaN or infinite on real images; retrain it")
+        if found.shape != expected.shape:
+            raise NncError(f"ONNX Runtime gives {list(found.shape)}, not {list(expected.shape)}")
+        absolute = max(absolute, float(np.abs(found - expected).max()))
+        largest = max(largest, float(np.abs(expected).max()))
+    relative = absolute / largest if largest else absolute
+    # Written so that a NaN from ONNX Runtime fails as well.
+    if not relative <= LARGEST_RELATIVE_DIFFERENCE:
+        raise NncError(
+            f"the exported graph differs from PyTorch by {relative:.2g} relative on {len(batch)} "
+            f"images; at most {LARGEST_RELATIVE_DIFFERENCE:g} is expected, so nothing was written"
+        )
+    return _Difference(absolute, relative)
+
+
+def _parameters(model: ModelProto) -> int:
+    import math
+
+    from onnx import TensorProto
+
+    return sum(
+        math.prod(tensor.dims)
+        for tensor in model.graph.initializer
+        if tensor.data_type == TensorProto.FLOAT and tensor.dims
+    )
+
+
+def _sign(model: ModelProto) -> None:
+    import onnx
+
+    from .. import __version__
+
+    model.producer_name = "nnc"
+    model.producer_version = __version__
+    model.graph.name = "network"
+    onnx.checker.check_model(model, full_check=model.ByteSize() < SHAPE_CHECK_BYTES)
+
+
+SHAPE_CHECK_BYTES = 64 << 20
+"""The checker copies a model to infer its shapes; large ones are spared that."""
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep what the exporter prints, warns and logs off the terminal, and all its files away."""
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        for name in _LOGGERS:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
+
+
+_LOGGERS = ("torch.onnx", "torch.export", "torch.fx", "onnxscript", "onnx_ir")
