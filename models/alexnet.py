@@ -1,4 +1,4 @@
-"""AlexNet: five convolutions, three fully-connected layers (Krizhevsky 2014, torchvision's form)."""
+"""AlexNet: five convolutions, three fully-connected layers (Krizhevsky 2014; torchvision)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checkpoints: weights in a safetensors file whose header carries the model card. No pickle, ever."""
+"""Checkpoints: weights in safetensors, the model card in its header. No pickle, ever."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MobileNetV2: inverted residuals and linear bottlenecks (Sandler et al. 2018, torchvision's form)."""
+"""MobileNetV2: inverted residuals, linear bottlenecks (Sandler et al. 2018; torchvision)."""
 
 from __future__ import annotations
 
