@@ -1,1 +1,3 @@
-"""toolchain"""
+"""Data, training, pruning, recipes, reports and the command line."""
+
+__all__: list[str] = []

@@ -1,1 +1,3 @@
 """Trained reference weights."""
+
+__all__: list[str] = []

@@ -42,7 +42,7 @@ def _lines(rows: tuple[Row, ...], widths: list[int], names: int) -> Iterator[Tex
             yield Text(_pad(row.file, names) + GAP + _figures(mains, widths))
             yield Text(_pad(row.runtime, names) + GAP + _figures(details, widths), style="dim")
         else:
-            yield Text(f"{row.file} · {row.runtime}", style="bold", overflow="fold")
+            yield Text(f"{row.file} ({row.runtime})", style="bold", overflow="fold")
             yield Text(_figures(mains, widths))
             yield Text(_figures(details, widths), style="dim")
 

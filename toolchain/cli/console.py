@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -14,7 +15,7 @@ from ...progress import SILENT, Progress
 from ..report.plain_text import megabytes, printable
 
 if TYPE_CHECKING:
-    from rich.console import Console as RichConsole
+    from rich.console import RenderableType
 
 __all__ = ["PIPED_WIDTH", "Console"]
 
@@ -43,17 +44,17 @@ class Console:
         if not (self.quiet or self.as_json):
             click.echo(printable(line))
 
-    def show(self, renderable: Any) -> None:
-        """A rich table of the report; not under ``-q`` or ``--json``."""
-        if not (self.quiet or self.as_json):
-            self.rich().print(renderable)
+    def show(self, view: Callable[[int], RenderableType]) -> None:
+        """A table of the report, given the columns there are; not under ``-q`` or ``--json``.
 
-    def rich(self) -> RichConsole:
-        """A rich console on stdout; without colour and of a fixed width where that is a pipe."""
+        Without colour and of a fixed width where stdout is a pipe.
+        """
+        if self.quiet or self.as_json:
+            return
         from rich.console import Console as RichConsole
 
-        width = None if sys.stdout.isatty() else PIPED_WIDTH
-        return RichConsole(width=width, highlight=False, soft_wrap=False)
+        rich = RichConsole(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+        rich.print(view(rich.width))
 
     def json(self, value: dict[str, Any]) -> None:
         """The one object of ``--json``; nothing without it."""

@@ -93,7 +93,7 @@ class _LazyGroup(click.Group):
         name = args[0]
         if name not in COMMANDS and name not in ALIASES and not name.startswith("-"):
             near = difflib.get_close_matches(name.lower(), [*COMMANDS, *ALIASES], n=1, cutoff=0.5)
-            hint = f"did you mean '{near[0]}'?" if near else f"expected one of {', '.join(COMMANDS)}"
+            hint = f"did you mean '{near[0]}'?" if near else f"expected {', '.join(COMMANDS)}"
             raise click.UsageError(f"no command '{name}'; {hint}", ctx)
         return super().resolve_command(ctx, args)
 

@@ -13,6 +13,7 @@ from ...errors import InputError
 from .console import Console
 
 __all__ = [
+    "check_suffix",
     "data_options",
     "device_option",
     "float_list",
@@ -110,20 +111,28 @@ def output_options(*, required: bool, help_default: str = "") -> Callable[[F], F
     return decorate
 
 
-def output_path(given: Path | None, source: Path | None, suffix: str) -> Path:
-    """The file to write: ``given``, or ``source`` with ``suffix`` in place of its own.
+def output_path(source: Path, given: Path | None, suffix: str) -> tuple[Path, Path]:
+    """The file to read, and the file to write: ``given``, or ``source`` with another suffix.
 
-    Raises InputError where ``given`` has another suffix or names the input itself.
+    ``shipped:NAME`` as the source becomes the file in the package, and its default output stands
+    in the current folder. Raises InputError where ``given`` has another suffix or names the input.
     """
+    from ..pipeline.shipped import input_file
+
+    path = input_file(source)
     if given is None:
-        assert source is not None
-        given = source.with_name(source.stem + suffix)
-    kind = "." + suffix.rpartition(".")[2]
-    if given.suffix != kind:
-        raise InputError(f"output {given}: expected a name that ends in {kind}")
-    if source is not None and given.absolute() == source.absolute():
+        folder = Path() if path is not source else source.parent
+        given = folder / (path.stem + suffix)
+    check_suffix(given, "." + suffix.rpartition(".")[2])
+    if given.absolute() == path.absolute():
         raise InputError(f"output {given} is the input itself; choose another -o")
-    return given
+    return path, given
+
+
+def check_suffix(output: Path, suffix: str) -> None:
+    """Raise InputError unless ``output`` ends in ``suffix``."""
+    if output.suffix != suffix:
+        raise InputError(f"output {output}: expected a name that ends in {suffix}")
 
 
 def float_list(_context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
@@ -144,7 +153,7 @@ def foreign_options(function: F) -> F:
     for decorate in (
         click.option(
             "--labels",
-            metavar="A,B,…|FILE",
+            metavar="A,B,..|FILE",
             help="Class names in output order, or a text file with one a line.",
         ),
         click.option(

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from ..report.plain_text import count
 from .console import Console
 from .options import (
+    check_suffix,
     data_options,
     device_option,
     output_options,
-    output_path,
     report_options,
     seed_option,
 )
@@ -31,6 +32,11 @@ __all__ = ["train"]
 )
 @click.option("--epochs", type=click.IntRange(1, 10_000), help="Instead of the recipe's.")
 @click.option("--batch-size", type=click.IntRange(2, 65_536), help="Instead of the recipe's.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, 100, min_open=True),
+    help="Instead of the recipe's.",
+)
 @click.option(
     "--image-size",
     type=click.IntRange(1, 1024),
@@ -53,6 +59,7 @@ def train(
     recipe: str,
     epochs: int | None,
     batch_size: int | None,
+    learning_rate: float | None,
     image_size: int | None,
     train_images: int | None,
     half: bool,
@@ -67,7 +74,7 @@ def train(
     20 % of the training images are held out for validation. The state is kept after each epoch
     beside the output: after an interruption the same command goes on from there.
     """
-    output = output_path(output, None, ".safetensors")
+    check_suffix(output, ".safetensors")
     from ...whole_files import check_output
     from ..data import open_data
     from ..training import TrainSettings
@@ -80,6 +87,7 @@ def train(
         half=half,
         epochs=epochs,
         batch_size=batch_size,
+        learning_rate=learning_rate,
         seed=seed,
         device=device,
     )
@@ -87,9 +95,9 @@ def train(
     data_set = open_data(data, data_dir)
     from ..training.train import train as train_network
 
-    result = train_network(
-        settings, data_set, output, progress=console.progress, overwrite=force
+    result = train_network(settings, data_set, output, progress=console.progress, overwrite=force)
+    console.say(
+        f"validation accuracy {result.validation_accuracy:.2%} on the held-out fifth; "
+        f"{count(result.parameters)} parameters, {count(result.macs)} MACs"
     )
-    report = result.to_json()
-    console.summary(report)
-    console.wrote(output, report)
+    console.wrote(output, result.to_json())

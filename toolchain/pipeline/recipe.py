@@ -12,14 +12,15 @@ from typing import Any
 
 from ...errors import InputError
 from ...whole_files import check_input
-from .stage_kinds import KINDS, SHIPPED, StageKind
+from .shipped import SHIPPED
+from .stage_kinds import KINDS, StageKind
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-__all__ = ["Recipe", "StageSpec", "load_recipe", "shipped_recipes"]
+__all__ = ["Recipe", "StageSpec", "load_recipe", "shipped_recipes", "toml_value"]
 
 BENCH_OUTPUT = "results.json"
 RESERVED = {BENCH_OUTPUT, "results.md", "run.json"}
@@ -86,6 +87,14 @@ def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe
     )
 
 
+def toml_value(text: str) -> Any:
+    """``text`` as a TOML value; text that is none stands for itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return text
+
+
 def _read(name: str) -> tuple[dict[str, Any], str]:
     if name.endswith(".toml"):
         path = check_input(Path(name))
@@ -131,9 +140,7 @@ def _stage(
     )
 
 
-def _output(
-    entry: Mapping[str, Any], kind: StageKind, earlier: list[StageSpec], where: str
-) -> str:
+def _output(entry: Mapping[str, Any], kind: StageKind, earlier: list[StageSpec], where: str) -> str:
     if "output" not in kind.structure:
         return BENCH_OUTPUT
     output = _name(entry.get("output"), f"{where}: output")

@@ -19,7 +19,8 @@ from ...whole_files import sha256_of, write_whole
 from ..report.markdown import bench_page
 from .recipe import Recipe, StageSpec, load_recipe
 from .shipped import SHIPPED, shipped_checkpoint
-from .stage_kinds import KINDS, StageJob
+from .stage_job import StageJob
+from .stage_kinds import KINDS
 from .state import RunState, fingerprint, only_run_in
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def run(
     data_dir: Path | None = None,
     device: str = "auto",
     progress: Progress = SILENT,
-    report: Callable[[StageRecord], None] = lambda record: None,
+    report: Callable[[StageRecord], None] | None = None,
     overwrite: bool = False,
     command: str = "",
 ) -> RunResult:
@@ -122,7 +123,7 @@ class _Run:
         self._command = command or f"nnc run {plan.name}"
         self._state = RunState(folder, plan.name)
 
-    def all(self, report: Callable[[StageRecord], None]) -> RunResult:
+    def all(self, report: Callable[[StageRecord], None] | None) -> RunResult:
         for spec in self._plan.stages:
             self._check_free(spec)
             for source in spec.sources:
@@ -132,7 +133,8 @@ class _Run:
         for spec in self._plan.stages:
             record = self._stage(spec)
             records.append(record)
-            report(record)
+            if report is not None:
+                report(record)
         bench = self._bench(records)
         models = [record.output for record in records if record.kind != "bench"]
         int8 = [record.output for record in records if record.kind == "quantise"]

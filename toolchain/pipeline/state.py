@@ -43,9 +43,7 @@ class RunState:
             version, owner, stages = state["schema_version"], state["recipe"], state["stages"]
             self._stages = {str(name): dict(entry) for name, entry in stages.items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise InputError(
-                f"{self._path} is damaged; delete it or choose another -o"
-            ) from error
+            raise InputError(f"{self._path} is damaged; delete it or choose another -o") from error
         if version != SCHEMA_VERSION or owner != recipe:
             raise InputError(
                 f"{directory} holds a run of recipe '{owner}' (state version {version}); "

@@ -1,1 +1,3 @@
-"""toolchain/recipes"""
+"""The shipped pipeline recipes, one TOML file each."""
+
+__all__: list[str] = []

@@ -35,10 +35,11 @@ def caption(bench: Mapping[str, Any]) -> str:
     results = bench["results"]
     first = results[0]
     batch, threads = first["batch_size"], first["threads"]
+    cores = f"{threads} thread{'s' if threads != 1 else ''}"
     parts = [
         f"speed-up: against {_name(first)} ({_runtime(first)}), the first row",
-        f"latency: median and p5–p95 of a batch of {batch} on {first['device']}, "
-        f"{threads} thread{'s' if threads != 1 else ''}, interleaved rounds in a fresh process a file",
+        f"latency: median and p5-p95 of a batch of {batch} on {first['device']}, {cores}",
+        "measured in interleaved rounds, a fresh process for each file",
         "'no difference': the 95 % interval of the ratio holds 1",
     ]
     accuracy = next((r["accuracy"] for r in results if r.get("accuracy")), None)
@@ -60,10 +61,10 @@ def _row(result: Mapping[str, Any]) -> Row:
             _accuracy(result.get("accuracy")),
             (megabytes(result["size_bytes"]), ""),
             _parameters(result),
-            ("–" if result.get("macs") is None else count(result["macs"]), ""),
+            ("-" if result.get("macs") is None else count(result["macs"]), ""),
             (
                 _digits(latency["median"]),
-                f"{_digits(latency['p5'])}–{_digits(latency['p95'])}",
+                f"{_digits(latency['p5'])}-{_digits(latency['p95'])}",
             ),
             _memory(result.get("peak_memory_bytes")),
             _speedup(result.get("speedup")),
@@ -73,32 +74,32 @@ def _row(result: Mapping[str, Any]) -> Row:
 
 def _accuracy(accuracy: Mapping[str, Any] | None) -> tuple[str, str]:
     if not accuracy:
-        return "–", ""
+        return "-", ""
     low, high = 100 * accuracy["low"], 100 * accuracy["high"]
-    return f"{100 * accuracy['top1']:.2f} %", f"{low:.1f}–{high:.1f}"
+    return f"{100 * accuracy['top1']:.2f} %", f"{low:.1f}-{high:.1f}"
 
 
 def _parameters(result: Mapping[str, Any]) -> tuple[str, str]:
     every, nonzero = result["parameters"], result["nonzero_parameters"]
     if every is None or nonzero is None:
-        return "–", ""
+        return "-", ""
     return count(nonzero), f"of {count(every)}"
 
 
 def _memory(size: int | None) -> tuple[str, str]:
-    return ("–", "") if size is None else (f"{size / 1e6:.0f} MB", "")
+    return ("-", "") if size is None else (f"{size / 1e6:.0f} MB", "")
 
 
 def _speedup(speedup: Mapping[str, Any] | None) -> tuple[str, str]:
     if speedup is None:
-        return "–", ""
+        return "-", ""
     low, high = speedup["low"], speedup["high"]
     if speedup["ratio"] == low == high == 1:
         return "1", "baseline"
-    interval = f"{_digits(low)}–{_digits(high)}"
+    interval = f"{_digits(low)}-{_digits(high)}"
     if low <= 1 <= high:
         return "no difference", interval
-    return f"{_digits(speedup['ratio'])}×", interval
+    return f"{_digits(speedup['ratio'])}x", interval
 
 
 def _digits(value: float) -> str:

@@ -13,7 +13,9 @@ def printable(text: str) -> str:
     A label or a file name can hold a terminal escape sequence; printed raw it could move the
     cursor or rewrite what stands above.
     """
-    return "".join(c for c in text if c == " " or not unicodedata.category(c).startswith(("C", "Z")))
+    return "".join(
+        c for c in text if c == " " or not unicodedata.category(c).startswith(("C", "Z"))
+    )
 
 
 def one_line(text: str) -> str:

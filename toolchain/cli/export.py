@@ -1,0 +1,55 @@
+"""``nnc export``: a checkpoint as an ONNX file, checked against PyTorch on real images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .console import Console
+from .options import data_options, input_argument, output_options, output_path, report_options
+
+__all__ = ["export"]
+
+
+@click.command()
+@input_argument("checkpoint")
+@data_options(None, "what the checkpoint was trained on")
+@output_options(required=False, help_default="CHECKPOINT.onnx")
+@report_options
+def export(
+    checkpoint: Path,
+    data: str | None,
+    data_dir: Path | None,
+    output: Path | None,
+    force: bool,
+    console: Console,
+) -> None:
+    """Write a checkpoint as an ONNX file.
+
+    The file is checked against PyTorch on real images; one that differs by more than 1e-4 is not
+    written. CHECKPOINT is a file, or shipped:NAME for a network in the package.
+    """
+    from ...models.checkpoint import read_card
+    from ...whole_files import check_output
+    from ..feeds import check_fits, check_images, data_for
+
+    checkpoint, output = output_path(checkpoint, output, ".onnx")
+    card = read_card(checkpoint)
+    check_output(output, overwrite=force)
+    data_set = data_for(card, checkpoint, data, data_dir)
+    check_fits(card.input, data_set, checkpoint)
+    from ...exporters.onnx_export import export as export_network
+
+    result = export_network(
+        checkpoint,
+        output,
+        images=check_images(data_set, card.input),
+        overwrite=force,
+        progress=console.progress,
+    )
+    console.say(
+        f"largest difference from PyTorch on real images: {result.max_abs_difference:.2g} "
+        f"({result.max_relative_difference:.2g} relative)"
+    )
+    console.wrote(output, result.to_json())

@@ -1,0 +1,132 @@
+"""How each stage of a recipe is run: its settings built, its function called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .stage_job import StageJob
+
+if TYPE_CHECKING:
+    from ...exporters.ort_int8 import Int8Settings
+    from ...runtimes.bench import BenchSettings
+    from ..pruning import PruneSettings
+    from ..training import TrainSettings
+
+__all__ = [
+    "bench_settings",
+    "prune_settings",
+    "quantise_settings",
+    "run_bench",
+    "run_export",
+    "run_prune",
+    "run_quantise",
+    "run_train",
+    "train_settings",
+]
+
+Settings = Mapping[str, Any]
+
+
+def train_settings(settings: Settings, **place: Any) -> TrainSettings:
+    """The settings of a train stage, checked."""
+    from ..training import TrainSettings
+
+    return TrainSettings.from_recipe(**settings, **place)
+
+
+def run_train(job: StageJob) -> Settings:
+    """Train a network from scratch; an interrupted training goes on after its last epoch."""
+    from ..training.train import train
+
+    settings = train_settings(job.settings, seed=job.seed, device=job.device)
+    return train(settings, job.data, job.output, progress=job.progress, overwrite=True).to_json()
+
+
+def prune_settings(settings: Settings, arch: str = "mobilenet", **place: Any) -> PruneSettings:
+    """The settings of a prune stage, checked; what they allow is the same for every network."""
+    from ..pruning import PruneSettings
+
+    return PruneSettings.for_network(arch, **settings, **place)
+
+
+def run_prune(job: StageJob) -> Settings:
+    """Prune and retrain a checkpoint."""
+    from ...models.checkpoint import read_card
+    from ..pruning.prune import prune
+
+    (checkpoint,) = job.inputs
+    settings = prune_settings(
+        job.settings, read_card(checkpoint).architecture, seed=job.seed, device=job.device
+    )
+    return prune(
+        settings, checkpoint, job.data, job.output, progress=job.progress, overwrite=True
+    ).to_json()
+
+
+def run_export(job: StageJob) -> Settings:
+    """Export a checkpoint, checked on real images."""
+    from ...exporters.onnx_export import export
+    from ...models.checkpoint import read_card
+    from ..feeds import check_fits, check_images
+
+    (checkpoint,) = job.inputs
+    spec = read_card(checkpoint).input
+    check_fits(spec, job.data, checkpoint)
+    return export(
+        checkpoint,
+        job.output,
+        images=check_images(job.data, spec, job.seed),
+        progress=job.progress,
+        overwrite=True,
+    ).to_json()
+
+
+def quantise_settings(settings: Settings) -> Int8Settings:
+    """The settings of a quantise stage, checked."""
+    from ...exporters.ort_int8 import Int8Settings
+
+    return Int8Settings(**settings)
+
+
+def run_quantise(job: StageJob) -> Settings:
+    """Make an int8 file, calibrated on training images."""
+    from ...exporters.ort_int8 import quantise
+    from ...runtimes.artifact import read_artifact
+    from ..feeds import calibration_batches, check_fits
+
+    (model,) = job.inputs
+    settings = quantise_settings(job.settings)
+    spec = read_artifact(model).card.input
+    check_fits(spec, job.data, model)
+    return quantise(
+        model,
+        job.output,
+        calibration_batches(job.data, spec, settings.samples, job.seed),
+        settings,
+        progress=job.progress,
+        overwrite=True,
+    ).to_json()
+
+
+def bench_settings(settings: Settings) -> BenchSettings:
+    """The settings of a bench stage, checked."""
+    from ...runtimes.bench import BenchSettings
+
+    return BenchSettings(**settings)
+
+
+def run_bench(job: StageJob) -> Settings:
+    """Measure files on the CPU, accuracy on the test part; the whole object goes to the output."""
+    import json
+
+    from ...runtimes.bench import bench
+    from ...whole_files import write_whole
+    from ..feeds import test_part
+
+    result = bench(
+        job.inputs, bench_settings(job.settings), test_part(job.data), progress=job.progress
+    ).to_json()
+    with write_whole(job.output, overwrite=True) as temporary:
+        temporary.write_text(json.dumps(result, indent=2), encoding="utf-8")
+    return {"files": [path.name for path in job.inputs]}
