@@ -1,0 +1,284 @@
+"""What a file says of itself: card, size, parameters, MACs and layers; needs no PyTorch."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, fields, replace
+from math import prod
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from ..model_card import InputSpec, ModelCard
+from ..whole_files import check_input, sha256_of
+from .onnx_graph import LayerFacts
+from .registry import find_runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .base import TensorSpec
+
+__all__ = ["NO_OVERRIDES", "Artifact", "CardOverrides", "read_artifact"]
+
+log = logging.getLogger(__name__)
+
+_BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+@dataclass(frozen=True)
+class CardOverrides:
+    """What the user says of a file in place of its metadata; None leaves the file's own word."""
+
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    image_size: int | None = None
+    """Pixels a side."""
+    labels: tuple[str, ...] | None = None
+
+
+NO_OVERRIDES = CardOverrides()
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that nnc can run, and what it holds."""
+
+    path: Path
+    kind: str
+    """``checkpoint`` or ``onnx``."""
+    runtime: str
+    card: ModelCard
+    own_metadata: bool
+    """Whether the card comes from nnc's metadata in the file."""
+    input_shape: tuple[int | None, ...]
+    size_bytes: int
+    sha256: str
+    parameters: int
+    nonzero_parameters: int
+    macs: int | None
+    """Multiply-accumulates of one image."""
+    layers: tuple[LayerFacts, ...]
+
+
+def read_artifact(
+    path: Path,
+    overrides: CardOverrides = NO_OVERRIDES,
+    *,
+    defaults: CardOverrides = NO_OVERRIDES,
+) -> Artifact:
+    """Read a ``.safetensors`` or ``.onnx`` file without running it.
+
+    ``overrides`` win over what the file says, with a warning where its metadata says otherwise.
+    ``defaults`` (the data set's own) serve an ONNX file without nnc's metadata, where neither
+    ``overrides`` nor the graph's shapes tell; without them pixels are only scaled to 0..1 and the
+    labels are "0" to "K-1". Raises InputError for a damaged file, one of another kind, and one
+    that does not take a single batch of images.
+    """
+    entry = find_runtime(path)
+    check_input(path)
+    return _READERS[path.suffix.lower()](path, entry.name, overrides, defaults)
+
+
+def _read_checkpoint(
+    path: Path, runtime: str, overrides: CardOverrides, defaults: CardOverrides
+) -> Artifact:
+    import numpy as np
+
+    from ..models.checkpoint import read_arrays, read_card
+
+    del defaults
+    card = _overridden(read_card(path), overrides, path)
+    layers: dict[str, LayerFacts] = {}
+    total = nonzero = 0
+    for name, array in read_arrays(path).items():
+        stem, _, leaf = name.rpartition(".")
+        if leaf in _BUFFERS or not np.issubdtype(array.dtype, np.floating):
+            continue
+        total += int(array.size)
+        nonzero += int(np.count_nonzero(array))
+        kind = {4: "Conv", 2: "Linear"}.get(array.ndim, "BatchNorm")
+        layer = layers.setdefault(stem, LayerFacts(stem, kind, None, 0, None, str(array.dtype)))
+        # A bias may come before its weight; the tensor with more axes names the layer.
+        if array.ndim > 1:
+            layer = replace(layer, op=kind, dtype=str(array.dtype))
+        layers[stem] = replace(layer, parameters=layer.parameters + int(array.size))
+    spec = card.input
+    return Artifact(
+        path=path,
+        kind="checkpoint",
+        runtime=runtime,
+        card=card,
+        own_metadata=True,
+        input_shape=(None, spec.channels, spec.height, spec.width),
+        size_bytes=path.stat().st_size,
+        sha256=sha256_of(path),
+        parameters=total,
+        nonzero_parameters=nonzero,
+        macs=card.macs,
+        layers=tuple(layers.values()),
+    )
+
+
+def _read_onnx(
+    path: Path, runtime: str, overrides: CardOverrides, defaults: CardOverrides
+) -> Artifact:
+    from .onnx_files import load_model, read_properties
+    from .onnx_graph import read_graph
+    from .onnx_shapes import graph_inputs, graph_outputs
+
+    model = load_model(path)
+    spec = _image_input(graph_inputs(model), path)
+    own = ModelCard.from_properties(read_properties(model), str(path))
+    if own is not None:
+        card = _overridden(own, overrides, path)
+        facts = read_graph(model, _image_size(card.input))
+    else:
+        given = _first(overrides, defaults)
+        square = given.image_size
+        channels, height, width = (
+            own_size or other
+            for own_size, other in zip(spec.shape[1:], (None, square, square), strict=True)
+        )
+        if overrides.image_size is not None:
+            height = width = overrides.image_size
+        channels = channels or (len(given.mean) if given.mean else None)
+        if not channels or not height or not width:
+            raise InputError(
+                f"{path}: its input '{spec.name}' leaves channels or image size open; "
+                "say --image-size, and --mean and --std with one number a channel"
+            )
+        facts = read_graph(model, (channels, height, width))
+        output = facts.output_shape
+        if not output or None in output[1:]:
+            output = graph_outputs(model)[0].shape
+        image = _foreign_input((channels, height, width), overrides, defaults, path)
+        card = ModelCard(image, _foreign_labels(output, overrides, defaults, path))
+    _check_shape(spec, card.input, path)
+    return Artifact(
+        path=path,
+        kind="onnx",
+        runtime=runtime,
+        card=card,
+        own_metadata=own is not None,
+        input_shape=spec.shape,
+        size_bytes=path.stat().st_size,
+        sha256=sha256_of(path),
+        parameters=facts.parameters,
+        nonzero_parameters=facts.nonzero_parameters,
+        macs=card.macs if facts.macs is None else facts.macs,
+        layers=facts.layers,
+    )
+
+
+_READERS: dict[str, Callable[[Path, str, CardOverrides, CardOverrides], Artifact]] = {
+    ".onnx": _read_onnx,
+    ".safetensors": _read_checkpoint,
+}
+
+
+def _overridden(card: ModelCard, overrides: CardOverrides, path: Path) -> ModelCard:
+    """The card with the user's word in place of the metadata's; a difference is logged."""
+    spec = card.input
+    size = overrides.image_size
+    says = {
+        "mean": (overrides.mean, spec.mean),
+        "std": (overrides.std, spec.std),
+        "image size": (size and (size, size), (spec.height, spec.width)),
+        "labels": (overrides.labels, card.labels),
+    }
+    for name, (given, own) in says.items():
+        if given is not None and given != own:
+            log.warning("%s: %s %s replaces its metadata's %s", path, name, given, own)
+    try:
+        image = InputSpec(
+            channels=spec.channels,
+            height=size or spec.height,
+            width=size or spec.width,
+            mean=spec.mean if overrides.mean is None else overrides.mean,
+            std=spec.std if overrides.std is None else overrides.std,
+        )
+        labels = card.labels if overrides.labels is None else overrides.labels
+        if len(labels) != len(card.labels):
+            raise InputError(f"{len(labels)} labels given; it has {len(card.labels)} classes")
+        return replace(card, input=image, labels=labels)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _image_input(inputs: tuple[TensorSpec, ...], path: Path) -> TensorSpec:
+    if len(inputs) != 1:
+        names = ", ".join(f"'{spec.name}'" for spec in inputs) or "none"
+        raise InputError(f"{path} takes {len(inputs)} inputs ({names}); expected one image batch")
+    spec = inputs[0]
+    if len(spec.shape) != 4 or spec.dtype != "float32":
+        shape = ", ".join("?" if size is None else str(size) for size in spec.shape)
+        raise InputError(
+            f"{path}: its input '{spec.name}' is {spec.dtype} [{shape}]; "
+            "expected images, float32 [N, channels, height, width]"
+        )
+    return spec
+
+
+def _foreign_input(
+    image: tuple[int, int, int], overrides: CardOverrides, defaults: CardOverrides, path: Path
+) -> InputSpec:
+    channels, height, width = image
+    mean, std = overrides.mean, overrides.std
+    # The data set's own normalisation serves only networks with as many channels.
+    if mean is None and defaults.mean is not None and len(defaults.mean) == channels:
+        mean = defaults.mean
+    if std is None and defaults.std is not None and len(defaults.std) == channels:
+        std = defaults.std
+    try:
+        return InputSpec(
+            channels=channels,
+            height=height,
+            width=width,
+            mean=(0.0,) * channels if mean is None else mean,
+            std=(1.0,) * channels if std is None else std,
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _foreign_labels(
+    output: tuple[int | None, ...],
+    overrides: CardOverrides,
+    defaults: CardOverrides,
+    path: Path,
+) -> tuple[str, ...]:
+    given = _first(overrides, defaults).labels
+    sizes = output[1:]
+    classes = None
+    if sizes and None not in sizes:
+        classes = prod(size or 0 for size in sizes)
+    if overrides.labels is not None and classes not in (None, len(overrides.labels)):
+        raise InputError(f"{path}: {len(overrides.labels)} labels for {classes} classes")
+    if given is not None and classes in (None, len(given)):
+        return given
+    if classes is None or classes < 2:
+        raise InputError(f"{path}: its output does not tell the number of classes; say --labels")
+    return tuple(str(index) for index in range(classes))
+
+
+def _check_shape(spec: TensorSpec, image: InputSpec, path: Path) -> None:
+    for own, said in zip(spec.shape[1:], _image_size(image), strict=True):
+        if own not in (None, said):
+            raise InputError(
+                f"{path}: its graph takes {list(spec.shape[1:])} (channels, height, width), "
+                f"but its metadata or options say {list(_image_size(image))}"
+            )
+
+
+def _image_size(spec: InputSpec) -> tuple[int, int, int]:
+    return spec.channels, spec.height, spec.width
+
+
+def _first(overrides: CardOverrides, defaults: CardOverrides) -> CardOverrides:
+    """Each field of ``overrides``, or where that is None of ``defaults``."""
+    values = {}
+    for entry in fields(CardOverrides):
+        value = getattr(overrides, entry.name)
+        values[entry.name] = getattr(defaults, entry.name) if value is None else value
+    return CardOverrides(**values)

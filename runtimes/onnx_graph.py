@@ -1,0 +1,286 @@
+"""What an ONNX graph weighs and costs: parameters, non-zero parameters, multiply-accumulates.
+
+The rule for parameters: a constant (initialiser or Constant node) of a number type that enters a
+parameter slot of a layer (the table `LAYERS`: weight and bias of Conv, Gemm, MatMul, their
+quantised forms, the scale and shift of a normalisation), or the bias of an Add. It may enter
+directly or through Q/DQ, Cast, Identity, Transpose, Reshape, Squeeze and Unsqueeze. Each constant
+counts once, however many layers share it. Scales, zero-points, running statistics, shapes and
+clip bounds are no parameters. A quantised parameter is zero where it equals its zero-point.
+
+MACs are those of convolutions and matrix products for one image; biases, normalisations and
+activations are not counted, as is usual. Q/DQ changes neither figure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from .onnx_shapes import graph_inputs, infer_shapes
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+
+__all__ = ["GraphFacts", "LayerFacts", "read_graph"]
+
+
+@dataclass(frozen=True)
+class LayerFacts:
+    """One layer: ``dtype`` is that of the stored weight; sizes and MACs None where unknown."""
+
+    name: str
+    op: str
+    output_shape: tuple[int | None, ...] | None
+    parameters: int
+    macs: int | None
+    dtype: str
+
+
+@dataclass(frozen=True)
+class GraphFacts:
+    """Totals over a graph; ``macs`` is None where a layer's shapes cannot be told."""
+
+    parameters: int
+    nonzero_parameters: int
+    macs: int | None
+    layers: tuple[LayerFacts, ...]
+    output_shape: tuple[int | None, ...]
+    """Shape of the first output for a batch of one; empty where it cannot be told."""
+
+
+@dataclass(frozen=True)
+class _Slots:
+    """Where a layer keeps its parameters: (input, input of its zero-point or None) pairs."""
+
+    parameters: tuple[tuple[int, int | None], ...]
+    product: tuple[int, int] | None = None
+    """Inputs that are multiplied, for layers with MACs."""
+    output_channel_axis: int = 0
+    """Axis of a per-channel zero-point in this layer's own slots."""
+
+
+_PLAIN = ((1, None), (2, None))
+
+LAYERS: dict[str, _Slots] = {
+    "Add": _Slots(((0, None), (1, None))),
+    "BatchNormalization": _Slots(_PLAIN),
+    "Conv": _Slots(_PLAIN, (0, 1)),
+    "ConvInteger": _Slots(((1, 3),), (0, 1)),
+    "ConvTranspose": _Slots(_PLAIN, (0, 1)),
+    "FusedConv": _Slots(_PLAIN, (0, 1)),
+    "FusedGemm": _Slots(_PLAIN, (0, 1)),
+    "Gemm": _Slots(((0, None), *_PLAIN), (0, 1)),
+    "GroupNormalization": _Slots(_PLAIN),
+    "InstanceNormalization": _Slots(_PLAIN),
+    "LayerNormalization": _Slots(_PLAIN),
+    "MatMul": _Slots(((0, None), (1, None)), (0, 1)),
+    "MatMulInteger": _Slots(((0, 2), (1, 3)), (0, 1), -1),
+    "PRelu": _Slots(((1, None),)),
+    "QGemm": _Slots(((0, 2), (3, 5), (6, None)), (0, 3)),
+    "QLinearAdd": _Slots(((0, 2), (3, 5))),
+    "QLinearConv": _Slots(((3, 5), (8, None)), (0, 3)),
+    "QLinearMatMul": _Slots(((0, 2), (3, 5)), (0, 3), -1),
+}
+"""Every layer that may hold parameters; QGemm and Fused* are ONNX Runtime's own."""
+
+_ADDITIONS = ("Add", "QLinearAdd")
+_THROUGH = (
+    *("Cast", "DequantizeLinear", "Identity", "QuantizeLinear"),
+    *("Reshape", "Squeeze", "Transpose", "Unsqueeze"),
+)
+_NUMBERS = ("float", "bfloat", "int8", "uint8", "int32", "int16", "uint16", "int4", "uint4")
+
+
+def read_graph(model: onnx.ModelProto, image: tuple[int, int, int] | None = None) -> GraphFacts:
+    """Count a model's parameters and MACs, for one image of ``image`` = (channels, height, width).
+
+    Without ``image`` the sizes that the graph declares are taken; a fixed batch is divided out.
+    """
+    walk = _Walk(model)
+    feeds: dict[str, tuple[int, ...]] = {}
+    batch = 1
+    for position, spec in enumerate(graph_inputs(model)):
+        sizes = list(spec.shape)
+        if position == 0 and image is not None and len(sizes) == 4:
+            sizes[1:] = [own or given for own, given in zip(sizes[1:], image, strict=True)]
+        if sizes:
+            batch = max(batch, sizes[0] or 1) if position == 0 else batch
+            feeds[spec.name] = tuple(size or 1 for size in sizes)
+    shapes = infer_shapes(model, feeds)
+    shapes.update({name: tuple(tensor.dims) for name, tensor in walk.constants.items()})
+    layers, nonzero = [], 0
+    for node in model.graph.node:
+        slots = LAYERS.get(node.op_type)
+        if slots is None or not walk.is_layer(node, slots):
+            continue
+        parameters, own_nonzero, stem, dtype = walk.count(node, slots)
+        if node.op_type in _ADDITIONS and not parameters:
+            continue
+        nonzero += own_nonzero
+        output = shapes.get(node.output[0])
+        layers.append(
+            LayerFacts(
+                name=stem or node.name or node.output[0],
+                op=node.op_type,
+                output_shape=None
+                if output is None
+                else (_one(output[0], batch), *output[1:])
+                if output
+                else (),
+                parameters=parameters,
+                macs=_macs(node, slots, shapes, batch),
+                dtype=dtype,
+            )
+        )
+    macs = [layer.macs for layer in layers]
+    return GraphFacts(
+        parameters=sum(layer.parameters for layer in layers),
+        nonzero_parameters=nonzero,
+        macs=None if None in macs else sum(value for value in macs if value is not None),
+        layers=tuple(layers),
+        output_shape=shapes.get(model.graph.output[0].name, ()),
+    )
+
+
+class _Walk:
+    """Finds the constants behind a layer's slots, and counts each once."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.constants = {tensor.name: tensor for tensor in model.graph.initializer}
+        self.makers = {name: node for node in model.graph.node for name in node.output}
+        for node in model.graph.node:
+            if node.op_type == "Constant":
+                for attribute in node.attribute:
+                    if attribute.name == "value" and attribute.HasField("t"):
+                        self.constants[node.output[0]] = attribute.t
+        self.counted: set[str] = set()
+
+    def is_layer(self, node: onnx.NodeProto, slots: _Slots) -> bool:
+        """Whether the node has MACs or a constant in one of its slots."""
+        return slots.product is not None or any(
+            self._source(node, slot)[0] for slot, _ in slots.parameters
+        )
+
+    def count(self, node: onnx.NodeProto, slots: _Slots) -> tuple[int, int, str, str]:
+        """Parameters, non-zero ones, the layer's name by its weight, and the weight's dtype."""
+        import onnx
+
+        total = nonzero = 0
+        stem = dtype = ""
+        for slot, zero_slot in slots.parameters:
+            name, dequantise = self._source(node, slot)
+            if not name or not self._is_parameter(node, slot, name):
+                continue
+            tensor = self.constants[name]
+            if not dtype:
+                stem = _stem(name)
+                dtype = onnx.TensorProto.DataType.Name(tensor.data_type).lower()
+                dtype = {"float": "float32", "double": "float64"}.get(dtype, dtype)
+            if name in self.counted:
+                continue
+            self.counted.add(name)
+            values = onnx.numpy_helper.to_array(tensor)
+            if dequantise is not None:
+                zero = self._constant(dequantise, 2)
+                axis, block = _int(dequantise, "axis", 1), _int(dequantise, "block_size", 0)
+            else:
+                zero = None if zero_slot is None else self._constant(node, zero_slot)
+                axis, block = slots.output_channel_axis, 0
+            total += int(values.size)
+            nonzero += _nonzero(values, zero, axis, block)
+        return total, nonzero, stem, dtype
+
+    def _source(self, node: onnx.NodeProto, slot: int) -> tuple[str, onnx.NodeProto | None]:
+        """The constant behind an input, and the DequantizeLinear that reads it directly."""
+        if slot >= len(node.input):
+            return "", None
+        name, dequantise = node.input[slot], None
+        while name not in self.constants:
+            maker = self.makers.get(name)
+            if maker is None or maker.op_type not in _THROUGH or not maker.input:
+                return "", None
+            dequantise = maker if maker.op_type == "DequantizeLinear" else None
+            name = maker.input[0]
+        return name, dequantise
+
+    def _is_parameter(self, node: onnx.NodeProto, slot: int, name: str) -> bool:
+        import onnx
+
+        tensor = self.constants[name]
+        kind = onnx.TensorProto.DataType.Name(tensor.data_type).lower()
+        if not kind.startswith((*_NUMBERS, "double")):
+            return False
+        if node.op_type not in _ADDITIONS:
+            return True
+        # An addition's constant is a bias only if the other side is computed and it is no scalar.
+        others = [self._source(node, other)[0] for other, _ in LAYERS[node.op_type].parameters]
+        return prod(tensor.dims) > 1 and sum(bool(other) for other in others) == 1
+
+    def _constant(self, node: onnx.NodeProto, slot: int) -> np.ndarray[Any, Any] | None:
+        import onnx
+
+        name = self._source(node, slot)[0]
+        return onnx.numpy_helper.to_array(self.constants[name]) if name else None
+
+
+def _macs(
+    node: onnx.NodeProto,
+    slots: _Slots,
+    shapes: dict[str, tuple[int | None, ...]],
+    batch: int,
+) -> int | None:
+    """Multiply-accumulates of one node for one image; 0 for layers without, None if unknown."""
+    if slots.product is None:
+        return 0
+    left, right = (shapes.get(node.input[slot]) for slot in slots.product)
+    output = shapes.get(node.output[0])
+    if left is None or right is None or output is None:
+        return None
+    if None in (*left, *right, *output) or not left or not right:
+        return None
+    if node.op_type == "ConvTranspose":
+        total = prod(_known(left)) * prod(_known(right)[1:])
+    elif "Conv" in node.op_type:
+        total = prod(_known(output)) * prod(_known(right)[1:])
+    else:
+        inner = -2 if _int(node, "transA", 0) else -1
+        total = prod(_known(output)) * _known(left)[inner]
+    return total // batch
+
+
+def _nonzero(
+    values: np.ndarray[Any, Any], zero: np.ndarray[Any, Any] | None, axis: int, block: int
+) -> int:
+    """Elements that differ from zero, or from the zero-point; NaN counts as non-zero."""
+    import numpy as np
+
+    if zero is None or not np.any(zero):
+        return int(np.count_nonzero(values))
+    if block and zero.ndim == values.ndim:
+        zero = np.repeat(zero, block, axis)
+        zero = np.take(zero, np.arange(values.shape[axis]), axis)
+    elif zero.size > 1 and -values.ndim <= axis < values.ndim:
+        shape = [1] * values.ndim
+        shape[axis] = zero.size
+        zero = zero.reshape(shape)
+    return int(np.count_nonzero(values != zero))
+
+
+def _stem(name: str) -> str:
+    """``features.0.0`` for ``features.0.0.weight_quantized``; empty for any other name."""
+    plain = name.removesuffix("_quantized")
+    return plain.removesuffix(".weight") if plain.endswith(".weight") else ""
+
+
+def _int(node: onnx.NodeProto, name: str, default: int) -> int:
+    return next((int(a.i) for a in node.attribute if a.name == name), default)
+
+
+def _one(size: int | None, batch: int) -> int | None:
+    return 1 if size == batch else size
+
+
+def _known(shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    return tuple(size or 0 for size in shape)
