@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
+from ..errors import InputError, NncError
 from .passes import run_passes
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ def prepare(model: ModelProto, source: str) -> ModelProto:
 
     The model is edited in place unless its opset is too old. Raises InputError, naming the model
     by ``source``, where it is int8 already, is not float32, has not exactly one image input, or
-    cannot be brought to a later opset.
+    cannot be brought to a later opset; NncError, naming the tensor, where a weight is not finite.
     """
     _refuse_quantised(model, source)
     model = _raise_opset(model, source)
     run_passes(model)
     input_shape(model, source)
-    _refuse_half(model, source)
+    _refuse_weights(model, source)
     return model
 
 
@@ -71,8 +71,9 @@ def _refuse_quantised(model: ModelProto, source: str) -> None:
             )
 
 
-def _refuse_half(model: ModelProto, source: str) -> None:
-    from onnx import TensorProto
+def _refuse_weights(model: ModelProto, source: str) -> None:
+    import numpy as np
+    from onnx import TensorProto, numpy_helper
 
     for tensor in model.graph.initializer:
         if tensor.data_type in (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE):
@@ -81,6 +82,10 @@ def _refuse_half(model: ModelProto, source: str) -> None:
                 f"{source}: '{tensor.name}' is {kind}; expected a float32 model, "
                 "export it in float32 and quantise that"
             )
+        # Looked at here, because a Relu or Clip may hide a NaN from the observed ranges.
+        if tensor.data_type == TensorProto.FLOAT and tensor.dims:
+            if not np.isfinite(numpy_helper.to_array(tensor)).all():
+                raise NncError(f"{source}: tensor '{tensor.name}' holds NaN or infinite values")
 
 
 def _raise_opset(model: ModelProto, source: str) -> ModelProto:

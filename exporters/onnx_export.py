@@ -67,6 +67,7 @@ def export(
     output: Path,
     *,
     images: np.ndarray[Any, Any],
+    compact: bool = True,
     overwrite: bool = False,
     progress: Progress = SILENT,
 ) -> ExportResult:
@@ -74,7 +75,8 @@ def export(
 
     ``images`` are real images, uint8 [N, H, W, C] of the network's input size, that PyTorch and
     ONNX Runtime are compared on. The file's input is ``input``, float32 [batch, C, H, W], its
-    output ``logits``, float32 [batch, classes].
+    output ``logits``, float32 [batch, classes]. ``compact`` removes pruned channels from the graph;
+    without it they stay in as zeros.
 
     Raises InputError for a bad checkpoint or images that do not fit it, MissingError where torch,
     onnxscript or onnxruntime is not installed, NncError (and writes nothing) where the outputs
@@ -92,6 +94,7 @@ def export(
         output,
         images=images,
         parent_sha256=sha256_of(checkpoint),
+        compact=compact,
         overwrite=overwrite,
         progress=progress,
     )
@@ -104,6 +107,7 @@ def export_module(
     *,
     images: np.ndarray[Any, Any],
     parent_sha256: str = "",
+    compact: bool = True,
     overwrite: bool = False,
     progress: Progress = SILENT,
 ) -> ExportResult:
@@ -117,7 +121,9 @@ def export_module(
     with progress.task("exporting", 3) as task:
         model = _traced(network, card.input)
         task.advance(note="cleaning the graph")
-        passes = run_passes(model, EXPORT_PASSES)
+        passes = run_passes(
+            model, [name for name in EXPORT_PASSES if compact or name != "dead_channels"]
+        )
         _sign(model)
         task.advance(note="comparing with PyTorch")
         difference = _compared(network, model, batch)

@@ -28,7 +28,7 @@ PASSES: tuple[str, ...] = (
 )
 """For any model, of whatever exporter."""
 
-EXPORT_PASSES: tuple[str, ...] = (*PASSES, "names")
+EXPORT_PASSES: tuple[str, ...] = (*PASSES, "names", "dead_channels")
 """For a graph that was just exported, whose names nobody refers to yet."""
 
 

@@ -1,10 +1,10 @@
-"""Drop what computes nothing: Identity nodes, nodes and constants nobody reads, stale shapes."""
+"""Drop what computes nothing: Identity, pooling of single pixels, whatever nobody reads."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .graph import PassResult, consumers, producers, rename_tensor, subgraphs
+from .graph import PassResult, attribute, consumers, producers, rename_tensor, subgraphs
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -14,12 +14,12 @@ __all__ = ["apply"]
 
 def apply(model: ModelProto) -> PassResult:
     """Precondition: none. Postcondition: every node, initialiser and value_info of the main graph
-    is read, and Identity stands only between a graph input or constant and a graph output."""
+    is read, and what hands its input on stands only between a graph input or constant and a graph output."""
     graph = model.graph
     changes = [
-        f"Identity {node.name or node.output[0]}"
+        f"{node.op_type} {node.name or node.output[0]}"
         for node in list(graph.node)
-        if node.op_type == "Identity" and not node.domain and _bypass(graph, node)
+        if _passes_through(node) and _bypass(graph, node)
     ]
     while dead := _unread(graph):
         for node in dead:
@@ -34,6 +34,20 @@ def apply(model: ModelProto) -> PassResult:
     for value in stale:
         graph.value_info.remove(value)
     return PassResult("dead_code", tuple(changes))
+
+
+def _passes_through(node: NodeProto) -> bool:
+    """Identity, or a pooling whose window is one pixel (an adaptive pooling to its input's size)."""
+    if node.domain not in ("", "ai.onnx"):
+        return False
+    if node.op_type in ("AveragePool", "MaxPool"):
+        return (
+            len(node.output) == 1
+            and set(attribute(node, "kernel_shape", ())) == {1}
+            and set(attribute(node, "strides", (1,))) == {1}
+            and not any(attribute(node, "pads", ()))
+        )
+    return node.op_type == "Identity"
 
 
 def _bypass(graph: GraphProto, node: NodeProto) -> bool:

@@ -1,10 +1,11 @@
-"""Write the Reshape between a pooled [N, C, 1, 1] tensor and the classifier as Flatten."""
+"""Write the Reshape between the feature maps [N, C, H, W] and the classifier as Flatten."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-from .graph import PassResult, attribute, constant, producers, tensor_types
+from .graph import PassResult, attribute, constant, tensor_types
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -13,33 +14,27 @@ __all__ = ["apply"]
 
 
 def apply(model: ModelProto) -> PassResult:
-    """Precondition: none. Postcondition: every Reshape or Squeeze of a GlobalAveragePool's output
-    that keeps [N, C] is a Flatten, which holds for any batch size."""
+    """Precondition: none. Postcondition: every Reshape of [N, C, H, W] to [N, C*H*W] and every
+    Squeeze of [N, C, 1, 1] to [N, C] is a Flatten, which holds for any batch size."""
     graph = model.graph
-    made_by = producers(graph)
-    found = [
-        node
-        for node in graph.node
-        if node.op_type in ("Reshape", "Squeeze")
-        and node.input[0] in made_by
-        and made_by[node.input[0]].op_type == "GlobalAveragePool"
-    ]
+    found = [node for node in graph.node if node.op_type in ("Reshape", "Squeeze")]
     if not found:
         return PassResult("flatten")
     types = tensor_types(model)
     changes = []
     for node in found:
         shape = types.get(node.input[0], (0, ()))[1]
-        if len(shape) != 4 or shape[2:] != (1, 1):
+        if len(shape) != 4 or not all(shape[1:]):
             continue
+        features = math.prod(size or 0 for size in shape[1:])
         given = constant(graph, node.input[1]) if len(node.input) > 1 and node.input[1] else None
         argument = [int(v) for v in (given if given is not None else attribute(node, "axes", []))]
         if node.op_type == "Squeeze":
-            fits = {axis % 4 for axis in argument} == {2, 3}
+            fits = {axis % 4 for axis in argument} == {2, 3} and shape[2:] == (1, 1)
         elif attribute(node, "allowzero", 0):
-            fits = argument == [-1, shape[1]]
+            fits = argument == [-1, features]
         else:
-            fits = argument in ([-1, shape[1]], [0, -1], [0, shape[1]])
+            fits = argument in ([-1, features], [0, -1], [0, features])
         if not fits:
             continue
         node.op_type = "Flatten"

@@ -1,0 +1,319 @@
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import nnc
+import numpy as np
+import onnx
+import pytest
+from nnc.errors import InputError, NncError
+from nnc.exporters.ort_int8 import Int8Settings, quantise
+from nnc.model_card import ModelCard
+from nnc.runtimes.onnx_files import read_properties
+from nnc.runtimes.preprocess import normalise
+from nnc.whole_files import sha256_of
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from .conftest import run_onnx, sqnr, tiny_model
+
+AVX2 = Int8Settings(target="avx2", samples=96)
+
+
+@pytest.fixture
+def tiny(tmp_path) -> Path:
+    path = tmp_path / "tiny.onnx"
+    onnx.save(tiny_model(), path)
+    return path
+
+
+def noise(count=64, channels=1, size=8, batch=32, seed=0):
+    """Calibration batches for the tiny network."""
+
+    def images():
+        rng = np.random.default_rng(seed)
+        for _ in range(count // batch):
+            yield rng.standard_normal((batch, channels, size, size)).astype(np.float32)
+
+    return images
+
+
+@pytest.fixture(scope="module")
+def int8(exported, pixels, tmp_path_factory):
+    """The int8 file of an exported network, calibrated on real images, with the result."""
+    done = {}
+
+    def get(name):
+        if name not in done:
+            made = exported(name)
+            batch = normalise(pixels[:96], made.card.input)
+            path = tmp_path_factory.mktemp("int8") / f"{name}.int8.onnx"
+            done[name] = (path, quantise(made.onnx, path, lambda: iter([batch]), AVX2))
+        return done[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", ["mobilenet", "shufflenet"])
+def test_whole_networks_run_in_int8_alone(int8, name):
+    _, result = int8(name)
+    # What reshapes between the pooled features and the classifier is int8 as well.
+    assert result.float_nodes == {}
+    assert not {"Conv", "FusedConv", "Gemm", "Add", "Clip", "Relu"} & set(result.executed_nodes)
+    assert result.quantised_nodes > 50
+
+
+@pytest.mark.parametrize("name", ["mobilenet", "shufflenet"])
+def test_whole_networks_take_under_30_percent_of_the_bytes(int8, exported, name):
+    path, result = int8(name)
+    assert path.stat().st_size < 0.3 * exported(name).onnx.stat().st_size
+    assert result.size_bytes == path.stat().st_size
+    assert result.source_size_bytes == exported(name).onnx.stat().st_size
+    assert result.sha256 == sha256_of(path)
+
+
+@pytest.mark.parametrize("name", ["mobilenet", "shufflenet"])
+def test_int8_is_close_to_float_on_images_it_was_not_calibrated_on(int8, exported, pixels, name):
+    path, _ = int8(name)
+    made = exported(name)
+    batch = normalise(pixels[96:], made.card.input)
+    assert sqnr(run_onnx(made.onnx, batch), run_onnx(path, batch)) > 20
+
+
+def test_card_and_history_go_into_the_file(int8, exported):
+    path, result = int8("mobilenet")
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    card = ModelCard.from_properties(read_properties(model), "file")
+    assert card is not None
+    assert [stage.name for stage in card.history] == ["train", "export", "quantise"]
+    assert card.history[-1].settings == {
+        "backend": "ort",
+        "target": "avx2",
+        "method": "minmax",
+        "samples": 96,
+    }
+    assert card.parent_sha256 == sha256_of(exported("mobilenet").onnx)
+    assert model.producer_name == "nnc"
+    assert not model.graph.value_info
+    json.dumps(result.to_json())
+
+
+def test_same_images_same_bytes(tiny, tmp_path):
+    for name in ("a.onnx", "b.onnx"):
+        quantise(tiny, tmp_path / name, noise(), AVX2)
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+def test_the_source_is_not_changed_and_nothing_else_is_left(tiny, tmp_path, capfd):
+    before = tiny.read_bytes()
+    handlers = list(logging.getLogger().handlers)
+    quantise(tiny, tmp_path / "out.onnx", noise(), AVX2)
+    assert tiny.read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"tiny.onnx", "out.onnx"}
+    assert capfd.readouterr() == ("", "")
+    assert logging.getLogger().handlers == handlers
+
+
+@pytest.mark.parametrize(
+    ("target", "activation", "limit"),
+    [("avx2", np.uint8, 64), ("vnni", np.uint8, 127), ("arm64", np.int8, 127)],
+)
+def test_profiles_choose_the_types(tiny, tmp_path, target, activation, limit):
+    path = tmp_path / "out.onnx"
+    result = quantise(tiny, path, noise(), Int8Settings(target=target, samples=64))
+    assert result.profile == target
+    graph = onnx.load(path).graph
+    values = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    points = [values[n.input[2]] for n in graph.node if n.op_type == "QuantizeLinear"]
+    assert points
+    assert {point.dtype for point in points} == {np.dtype(activation)}
+    weights = values["a.weight_quantized"]
+    assert weights.dtype == np.int8
+    assert np.abs(weights).max() == limit
+    # By the standard's own arithmetic: another CPU's profile may saturate in this CPU's kernels.
+    x = next(noise(seed=5)())[:4]
+    simulated = ReferenceEvaluator(onnx.load(path)).run(None, {"input": x})[0]
+    assert sqnr(run_onnx(tiny, x), simulated) > 30
+
+
+def test_samples_bound_the_images_used(tiny, tmp_path):
+    used = quantise(
+        tiny, tmp_path / "out.onnx", noise(320), Int8Settings(target="avx2", samples=70)
+    )
+    assert used.samples == 70
+
+
+def test_a_fixed_batch_is_kept(tmp_path):
+    source = tmp_path / "fixed.onnx"
+    onnx.save(tiny_model(batch=1), source)
+    result = quantise(source, tmp_path / "out.onnx", noise(32), AVX2)
+    assert result.samples == 32
+    x = next(noise()())[:1]
+    assert run_onnx(tmp_path / "out.onnx", x).shape == (1, 10)
+
+
+def test_a_foreign_model_gets_the_card_it_is_given(tiny, tmp_path, card):
+    quantise(tiny, tmp_path / "out.onnx", noise(), AVX2, card=card)
+    found = ModelCard.from_properties(read_properties(onnx.load(tmp_path / "out.onnx")), "file")
+    assert found is not None
+    assert found.labels == card.labels
+    quantise(tiny, tmp_path / "bare.onnx", noise(), AVX2)
+    assert read_properties(onnx.load(tmp_path / "bare.onnx")) == {}
+
+
+def test_an_old_opset_is_converted(tmp_path):
+    rng = np.random.default_rng(0)
+    weight = numpy_helper.from_array(rng.normal(size=(8, 1, 3, 3)).astype(np.float32), "w")
+    graph = helper.make_graph(
+        [
+            helper.make_node("Conv", ["input", "w"], ["z"]),
+            helper.make_node("Clip", ["z"], ["c"], min=0.0, max=6.0),
+            helper.make_node("ReduceMean", ["c"], ["y"], axes=[2, 3], keepdims=0),
+        ],
+        "old",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["n", 1, 8, 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 8])],
+        [weight],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 10)], ir_version=5)
+    onnx.save(model, tmp_path / "old.onnx")
+    result = quantise(tmp_path / "old.onnx", tmp_path / "out.onnx", noise(), AVX2)
+    assert "QLinearConv" in result.executed_nodes
+    assert "QLinearGlobalAveragePool" in result.executed_nodes
+    x = next(noise(seed=3)())
+    assert sqnr(run_onnx(model, x), run_onnx(tmp_path / "out.onnx", x)) > 20
+
+
+def two_inputs(model):
+    model.graph.input.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, [1]))
+
+
+def flat_input(model):
+    del model.graph.input[0].type.tensor_type.shape.dim[2:]
+
+
+def half_input(model):
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT16
+
+
+def quantised_input(model):
+    model.graph.node.insert(0, helper.make_node("QuantizeLinear", ["input", "six"], ["unused"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (two_inputs, r"has 2 inputs \(input, other\); expected one image batch"),
+        (flat_input, r"has 2 dimensions; expected an image batch"),
+        (half_input, r"'input' is float16; expected a float32 model"),
+        (quantised_input, r"is already quantised \(it has QuantizeLinear nodes\)"),
+    ],
+)
+def test_models_that_cannot_be_quantised(tmp_path, change, message):
+    model = tiny_model()
+    change(model)
+    onnx.save(model, tmp_path / "bad.onnx")
+    with pytest.raises(InputError, match=message):
+        quantise(tmp_path / "bad.onnx", tmp_path / "out.onnx", noise(), AVX2)
+    assert not (tmp_path / "out.onnx").exists()
+
+
+def test_an_int8_file_is_not_quantised_again(tiny, tmp_path):
+    quantise(tiny, tmp_path / "out.onnx", noise(), AVX2)
+    with pytest.raises(InputError, match="already quantised"):
+        quantise(tmp_path / "out.onnx", tmp_path / "again.onnx", noise(), AVX2)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (lambda: iter(()), "no calibration images"),
+        (noise(channels=3), r"calibration images float32 \[32, 3, 8, 8\]; .* \[N, 1, 8, 8\]"),
+        (noise(size=9), r"calibration images float32 \[32, 1, 9, 9\]"),
+        (lambda: iter([np.zeros((1, 1, 8, 8))]), "calibration images float64"),
+    ],
+    ids=["none", "channels", "size", "dtype"],
+)
+def test_images_that_do_not_fit(tiny, tmp_path, images, message):
+    with pytest.raises(InputError, match=message):
+        quantise(tiny, tmp_path / "out.onnx", images, AVX2)
+    assert not (tmp_path / "out.onnx").exists()
+
+
+@pytest.mark.parametrize("tensor", ["a.bias", "d.weight", "fc.bias"])
+def test_nan_is_named(tmp_path, tensor):
+    model = tiny_model()
+    broken = next(t for t in model.graph.initializer if t.name == tensor)
+    values = numpy_helper.to_array(broken).copy()
+    values.flat[0] = np.nan
+    broken.CopyFrom(numpy_helper.from_array(values, tensor))
+    onnx.save(model, tmp_path / "nan.onnx")
+    with pytest.raises(NncError, match=f"tensor '{tensor}' holds NaN or infinite"):
+        quantise(tmp_path / "nan.onnx", tmp_path / "out.onnx", noise(), AVX2)
+    assert not (tmp_path / "out.onnx").exists()
+
+
+def test_an_overflow_on_the_way_is_named(tmp_path):
+    model = tiny_model()
+    weight = next(t for t in model.graph.initializer if t.name == "a.weight")
+    huge = numpy_helper.to_array(weight) * np.float32(1e38)
+    weight.CopyFrom(numpy_helper.from_array(huge, "a.weight"))
+    onnx.save(model, tmp_path / "huge.onnx")
+    with pytest.raises(NncError, match="tensor 'b' becomes NaN or infinite"):
+        quantise(tmp_path / "huge.onnx", tmp_path / "out.onnx", noise(), AVX2)
+
+
+def test_interrupted_while_calibrating_leaves_nothing(tiny, tmp_path):
+    def images():
+        yield from noise(32)()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        quantise(tiny, tmp_path / "out.onnx", images, AVX2)
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"target": "sse"}, "unknown target 'sse'"),
+        ({"samples": 0}, "0 calibration samples"),
+        ({"method": "magic"}, "unknown calibration method"),
+        ({"threads": -1}, "-1 threads"),
+    ],
+)
+def test_settings_validate_themselves(settings, message):
+    with pytest.raises(InputError, match=message):
+        Int8Settings(**settings)
+
+
+def test_works_without_torch(tiny, tmp_path):
+    script = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+
+        class Block:
+            def find_spec(self, name, path=None, target=None):
+                if name.split(".")[0] in ("torch", "torchvision", "onnxscript"):
+                    raise ImportError(f"{name} is blocked")
+
+        sys.meta_path.insert(0, Block())
+        import numpy as np
+        from nnc.exporters.ort_int8 import Int8Settings, quantise
+
+        batch = np.random.default_rng(0).standard_normal((8, 1, 8, 8)).astype(np.float32)
+        result = quantise(Path(sys.argv[1]), Path(sys.argv[2]), lambda: iter([batch]))
+        assert result.samples == 8
+        assert "torch" not in sys.modules
+    """)
+    command = [sys.executable, "-c", script, str(tiny), str(tmp_path / "out.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.onnx").exists()
+    assert str(Path(nnc.__file__).parent).encode() not in (tmp_path / "out.onnx").read_bytes()
