@@ -83,9 +83,9 @@ def _refuse_weights(model: ModelProto, source: str) -> None:
                 "export it in float32 and quantise that"
             )
         # Looked at here, because a Relu or Clip may hide a NaN from the observed ranges.
-        if tensor.data_type == TensorProto.FLOAT and tensor.dims:
-            if not np.isfinite(numpy_helper.to_array(tensor)).all():
-                raise NncError(f"{source}: tensor '{tensor.name}' holds NaN or infinite values")
+        weights = tensor.data_type == TensorProto.FLOAT and tensor.dims
+        if weights and not np.isfinite(numpy_helper.to_array(tensor)).all():
+            raise NncError(f"{source}: tensor '{tensor.name}' holds NaN or infinite values")
 
 
 def _raise_opset(model: ModelProto, source: str) -> ModelProto:
