@@ -14,11 +14,22 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..model_card import InputSpec, ModelCard
+    from ..runtimes.accuracy import TestPart
+    from ..runtimes.artifact import Artifact, CardOverrides
 
-__all__ = ["calibration_batches", "check_fits", "check_images", "data_for"]
+__all__ = [
+    "artifact_and_data",
+    "calibration_batches",
+    "check_fits",
+    "check_images",
+    "data_defaults",
+    "data_for",
+    "test_part",
+]
 
 CHECK_IMAGES = 16
 CALIBRATION_BATCH = 32
+TEST_BATCH = 256
 
 
 def data_for(
@@ -41,6 +52,30 @@ def data_for(
             f"{source} was trained on '{recorded}', which is not found by that name; "
             "pass --data PATH"
         ) from error
+
+
+def artifact_and_data(
+    path: Path, overrides: CardOverrides, named: str | None, folder: Path | None
+) -> tuple[Artifact, DataSet]:
+    """A file and the data set it is fed with; where the file says nothing, the data set does.
+
+    Raises InputError for a bad file, and where neither ``named`` nor the file names a data set.
+    """
+    from ..runtimes.artifact import read_artifact
+
+    if named is None:
+        artifact = read_artifact(path, overrides)
+        return artifact, data_for(artifact.card, path, None, folder)
+    data = open_data(named, folder)
+    return read_artifact(path, overrides, defaults=data_defaults(data)), data
+
+
+def data_defaults(data: DataSet) -> CardOverrides:
+    """What a data set says of a file that nnc did not make."""
+    from ..runtimes.artifact import CardOverrides
+
+    size = data.height if data.height == data.width else None
+    return CardOverrides(mean=data.mean, std=data.std, image_size=size, labels=data.classes)
 
 
 def check_fits(spec: InputSpec, data: DataSet, source: Path, labels: int | None = None) -> None:
@@ -80,3 +115,17 @@ def calibration_batches(
             yield normalise(images.take(chosen, spec.height, spec.width), spec)
 
     return batches
+
+
+def test_part(data: DataSet) -> TestPart:
+    """The test part of ``data`` for `nnc.runtimes.bench.bench`: for the final measuring alone."""
+    import numpy as np
+
+    from ..runtimes.accuracy import TestPart
+
+    def batches(spec: InputSpec) -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+        for start in range(0, len(data.test), TEST_BATCH):
+            chosen = np.arange(start, min(start + TEST_BATCH, len(data.test)))
+            yield data.test.take(chosen, spec.height, spec.width), data.test.labels[chosen]
+
+    return TestPart(batches=batches, images=len(data.test), name=data.name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from ...progress import SILENT, Progress
-from ..report.plain_text import megabytes, printable
+from ..report.plain_text import byte_size, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -70,7 +70,7 @@ class Console:
         if self.as_json:
             self.json({**result, "output": str(path), "size_bytes": size})
         else:
-            click.echo(printable(f"wrote {path} ({megabytes(size)})"))
+            click.echo(printable(f"wrote {path} ({byte_size(size)})"))
 
 
 class _StderrHandler(logging.StreamHandler[TextIO]):

@@ -5,14 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ...errors import InputError
 from .console import Console
 
+if TYPE_CHECKING:
+    from ...runtimes.artifact import CardOverrides
+
 __all__ = [
+    "card_overrides",
     "check_suffix",
     "data_options",
     "device_option",
@@ -21,7 +25,6 @@ __all__ = [
     "input_argument",
     "output_options",
     "output_path",
-    "read_labels",
     "report_options",
     "seed_option",
 ]
@@ -172,7 +175,19 @@ def foreign_options(function: F) -> F:
     return function
 
 
-def read_labels(value: str | None) -> tuple[str, ...] | None:
+def card_overrides(
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+    image_size: int | None,
+    labels: str | None,
+) -> CardOverrides:
+    """What `foreign_options` received, for `nnc.runtimes.artifact.read_artifact`."""
+    from ...runtimes.artifact import CardOverrides
+
+    return CardOverrides(mean=mean, std=std, image_size=image_size, labels=_read_labels(labels))
+
+
+def _read_labels(value: str | None) -> tuple[str, ...] | None:
     """The class names of ``--labels``: a comma list, or a text file with one a line.
 
     Raises InputError where a file is no UTF-8 text or names fewer than two classes.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..report.plain_text import megabytes
+from ..report.plain_text import byte_size
 from .console import Console
 from .options import device_option, report_options
 
@@ -120,4 +120,4 @@ def run(
 
 def _line(record: StageRecord) -> str:
     how = "kept" if record.kept else f"{record.seconds:.0f} s"
-    return f"{record.kind:9} {record.output.name} ({megabytes(record.size_bytes)}, {how})"
+    return f"{record.kind:9} {record.output.name} ({byte_size(record.size_bytes)}, {how})"

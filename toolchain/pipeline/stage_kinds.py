@@ -89,7 +89,13 @@ KINDS: dict[str, StageKind] = {
     ),
     "bench": StageKind(
         structure=("files",),
-        settings={"threads": int, "batch_size": int},
+        settings={
+            "threads": int,
+            "batch_size": int,
+            "rounds": int,
+            "seconds": float,
+            "images": int,
+        },
         suffix=".json",
         takes=(".safetensors", ".onnx"),
         validate=stage_runners.bench_settings,

@@ -122,10 +122,14 @@ def run_bench(job: StageJob) -> Settings:
 
     from ...runtimes.bench import bench
     from ...whole_files import write_whole
-    from ..feeds import test_part
+    from ..feeds import data_defaults, test_part
 
     result = bench(
-        job.inputs, bench_settings(job.settings), test_part(job.data), progress=job.progress
+        job.inputs,
+        bench_settings({**job.settings, "seed": job.seed}),
+        test_part(job.data),
+        defaults=data_defaults(job.data),
+        progress=job.progress,
     ).to_json()
     with write_whole(job.output, overwrite=True) as temporary:
         temporary.write_text(json.dumps(result, indent=2), encoding="utf-8")

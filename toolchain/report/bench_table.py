@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from .plain_text import count, megabytes, one_line
+from .plain_text import byte_size, count, one_line
 
 __all__ = ["COLUMNS", "Row", "bench_rows", "caption"]
 
@@ -59,7 +59,7 @@ def _row(result: Mapping[str, Any]) -> Row:
         runtime=_runtime(result),
         cells=(
             _accuracy(result.get("accuracy")),
-            (megabytes(result["size_bytes"]), ""),
+            (byte_size(result["size_bytes"]), ""),
             _parameters(result),
             ("-" if result.get("macs") is None else count(result["macs"]), ""),
             (

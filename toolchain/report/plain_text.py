@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["count", "megabytes", "one_line", "printable"]
+__all__ = ["byte_size", "count", "one_line", "printable"]
 
 
 def printable(text: str) -> str:
@@ -23,13 +23,15 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
-def megabytes(size: int) -> str:
-    """A file size in MB of 10^6 bytes, or kB below 0.1 MB."""
+def byte_size(size: int) -> str:
+    """A size in GB, MB or kB (powers of ten)."""
     if size < 1000:
         return f"{size} bytes"
     if size < 100_000:
         return f"{size / 1e3:.1f} kB"
-    return f"{size / 1e6:.2f} MB"
+    if size < 1e10:
+        return f"{size / 1e6:.2f} MB"
+    return f"{size / 1e9:.1f} GB"
 
 
 def count(number: int) -> str:

@@ -1,0 +1,62 @@
+"""``nnc doctor``: what this machine can do, and the command that adds what is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from ..report.plain_text import byte_size
+from .console import Console
+from .options import report_options
+
+if TYPE_CHECKING:
+    from ..diagnosis import Diagnosis
+
+__all__ = ["doctor"]
+
+
+@click.command()
+@report_options
+def doctor(console: Console) -> None:
+    """Show what this machine can do: backends, providers, devices, versions.
+
+    What is missing stands with the command that adds it.
+    """
+    from ..diagnosis import diagnose
+
+    found = diagnose()
+    if console.as_json:
+        console.json(found.to_json())
+        return
+    for line in _lines(found):
+        console.say(line)
+
+
+def _lines(found: Diagnosis) -> list[str]:
+    lines = ["machine"]
+    for key, value in found.environment.items():
+        text = byte_size(value) if key.endswith("_bytes") else _flat(value)
+        if text:
+            lines.append(f"  {key.removesuffix('_bytes').replace('_', ' '):18} {text}")
+    if not found.environment["gpus"]:
+        lines.append(f"  {'gpus':18} none that nvidia-smi knows")
+    lines.append("backends")
+    for backend in found.backends:
+        state = "yes" if backend.available else f"no: lacks {', '.join(backend.missing)}"
+        lines.append(f"  {backend.name:18} {state} ({backend.commands})")
+        if backend.add:
+            lines.append(f"  {'':18} add it with: {backend.add}")
+    if found.providers:
+        lines.append(f"  {'providers':18} {', '.join(found.providers)}")
+    lines.append(f"  {'CUDA in PyTorch':18} {found.torch_cuda or 'no'}")
+    lines += [f"problem: {problem}" for problem in found.problems]
+    return lines
+
+
+def _flat(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_flat(item)}" for name, item in value.items() if item)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_flat(item) for item in value)
+    return "" if value is None else str(value)

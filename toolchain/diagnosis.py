@@ -1,0 +1,158 @@
+"""What this machine can do, found without importing anything heavy but ONNX Runtime."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from ..runtimes.environment import describe_environment
+
+__all__ = ["Backend", "Diagnosis", "diagnose"]
+
+
+@dataclass(frozen=True)
+class _Need:
+    """A part of nnc, the packages it stands on, and the extra that brings them."""
+
+    name: str
+    commands: str
+    packages: tuple[str, ...]
+    extra: str
+
+
+NEEDS = (
+    _Need("PyTorch", "train, prune, export, bench .safetensors", ("torch", "torchvision"), "train"),
+    _Need("ONNX export", "export", ("torch", "onnxscript", "onnx"), "train"),
+    _Need("ONNX Runtime", "quantise, bench .onnx, export", ("onnxruntime", "onnx"), "cpu"),
+)
+
+# Distributions that all own the module `onnxruntime`: at most one may be installed.
+ONNXRUNTIME_KINDS = (
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxruntime-directml",
+    "onnxruntime-openvino",
+    "onnxruntime-qnn",
+)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One part of nnc: whether it works here, and the command that adds it where it does not."""
+
+    name: str
+    commands: str
+    available: bool
+    versions: dict[str, str | None]
+    missing: tuple[str, ...]
+    add: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The report of ``nnc doctor``."""
+
+    environment: dict[str, Any]
+    backends: tuple[Backend, ...]
+    providers: tuple[str, ...]
+    torch_cuda: str | None
+    problems: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+def diagnose() -> Diagnosis:
+    """Look at packages, execution providers and devices; never fails for what it finds."""
+    kinds = [name for name in ONNXRUNTIME_KINDS if _version(name)]
+    providers, fault = _providers()
+    environment = describe_environment()
+    gpus = environment["gpus"]
+    torch_cuda = _torch_cuda()
+    problems = []
+    if len(kinds) > 1:
+        problems.append(
+            f"{' and '.join(kinds)} are both installed and overwrite each other; mend it with: "
+            f"pip uninstall -y {' '.join(kinds)} && pip install {kinds[-1] if gpus else kinds[0]}"
+        )
+    if fault:
+        problems.append(f"onnxruntime is installed but cannot be imported: {fault}")
+    if gpus and _version("torch") and torch_cuda is None:
+        problems.append(
+            "there is a GPU, but this torch is a CPU build; "
+            "add CUDA with: pip install --force-reinstall torch torchvision"
+        )
+    if gpus and providers and "CUDAExecutionProvider" not in providers:
+        problems.append(
+            "there is a GPU, but this ONNX Runtime cannot use it; add it with: "
+            "pip uninstall -y onnxruntime && pip install onnxruntime-gpu"
+        )
+    return Diagnosis(
+        environment=environment,
+        backends=tuple(_backend(need, kinds, bool(gpus)) for need in NEEDS),
+        providers=providers,
+        torch_cuda=torch_cuda,
+        problems=tuple(problems),
+    )
+
+
+def _backend(need: _Need, kinds: list[str], has_gpu: bool) -> Backend:
+    versions = {
+        name: _version(kinds[0] if name == "onnxruntime" and kinds else name)
+        for name in need.packages
+    }
+    missing = tuple(name for name in need.packages if importlib.util.find_spec(name) is None)
+    extra = "gpu" if need.extra == "cpu" and has_gpu else need.extra
+    return Backend(
+        name=need.name,
+        commands=need.commands,
+        available=not missing,
+        versions=versions,
+        missing=missing,
+        add=install_command(extra) if missing else "",
+    )
+
+
+def install_command(extra: str) -> str:
+    """The command that adds an extra: from the clone where nnc runs from one."""
+    root = Path(__file__).resolve().parents[1]
+    if (root / "pyproject.toml").is_file():
+        return f'pip install -e "{root}[{extra}]"'
+    return f'pip install "nnc-toolchain[{extra}]"'
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _providers() -> tuple[tuple[str, ...], str]:
+    """Execution providers of ONNX Runtime, and why it cannot be imported, if so."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return (), ""
+    try:
+        import onnxruntime
+
+        return tuple(onnxruntime.get_available_providers()), ""
+    except Exception as error:  # noqa: BLE001  (a broken installation fails in any way it likes)
+        return (), (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _torch_cuda() -> str | None:
+    """The CUDA version torch was built for, read from its version file; None for a CPU build."""
+    try:
+        spec = importlib.util.find_spec("torch")
+        if spec is None or spec.origin is None:
+            return None
+        text = (Path(spec.origin).parent / "version.py").read_text(encoding="utf-8")
+    except (OSError, ValueError, ImportError):
+        return None
+    found = re.search(r"""^cuda\b[^=]*=\s*['"]([\d.]+)['"]""", text, re.MULTILINE)
+    return found.group(1) if found else None
