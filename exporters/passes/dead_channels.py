@@ -172,8 +172,8 @@ def _constants(graph: GraphProto, chain: _Chain) -> tuple[Array, Array]:
     import numpy as np
 
     weight, bias = _weights(graph, chain.producer)
-    known = ~weight.reshape(len(weight), -1).any(axis=1)
-    values = np.where(known, bias, 0.0)
+    known: Array = ~weight.reshape(len(weight), -1).any(axis=1)
+    values: Array = np.where(known, bias, 0.0)
     for node in chain.between:
         if node.op_type == "Relu":
             values = np.maximum(values, 0.0)

@@ -14,7 +14,8 @@ __all__ = ["apply"]
 
 def apply(model: ModelProto) -> PassResult:
     """Precondition: none. Postcondition: every node, initialiser and value_info of the main graph
-    is read, and what hands its input on stands only between a graph input or constant and a graph output."""
+    is read, and what hands its input on stands only between a graph input or constant and a
+    graph output."""
     graph = model.graph
     changes = [
         f"{node.op_type} {node.name or node.output[0]}"
@@ -37,7 +38,7 @@ def apply(model: ModelProto) -> PassResult:
 
 
 def _passes_through(node: NodeProto) -> bool:
-    """Identity, or a pooling whose window is one pixel (an adaptive pooling to its input's size)."""
+    """Identity, or a pooling whose window is one pixel (adaptive pooling to the size it has)."""
     if node.domain not in ("", "ai.onnx"):
         return False
     if node.op_type in ("AveragePool", "MaxPool"):
