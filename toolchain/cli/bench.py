@@ -30,9 +30,7 @@ __all__ = ["bench"]
 
 
 @click.command()
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
-)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..")
 @data_options(None, "what the files were trained on")
 @device_option("cpu", "cuda", default="cpu")
 @click.option(

@@ -1,7 +1,7 @@
 """Recipes: all stages from a network to its table in one resumable run."""
 
 from .recipe import Recipe, StageSpec, load_recipe, shipped_recipes
-from .run import RunResult, StageRecord, run
+from .runner import RunResult, StageRecord, run
 
 __all__ = [
     "Recipe",
