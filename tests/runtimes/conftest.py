@@ -1,0 +1,111 @@
+"""Tiny ONNX networks: convolution, ReLU, average pool, fully connected; 1x8x8 images, 3 classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnc.model_card import InputSpec, ModelCard
+
+onnx = pytest.importorskip("onnx")
+
+CHANNELS, SIZE, CLASSES = 1, 8, 3
+SPEC = InputSpec(CHANNELS, SIZE, SIZE, (0.5,), (0.25,))
+CARD = ModelCard(SPEC, ("dark", "middle", "bright"), architecture="tiny")
+
+PARAMETERS = 4 * 1 * 3 * 3 + 4 + 3 * 4 + 3
+MACS = 4 * SIZE * SIZE * 9 + 4 * 3
+
+
+def tensors(seed: int = 0) -> dict[str, np.ndarray[Any, Any]]:
+    """Weights of the tiny network; exactly two of them are zero."""
+    source = np.random.default_rng(seed)
+    found = {
+        "conv.weight": source.normal(size=(4, 1, 3, 3)).astype(np.float32),
+        "conv.bias": source.normal(size=4).astype(np.float32),
+        "fc.weight": source.normal(size=(3, 4)).astype(np.float32),
+        "fc.bias": source.normal(size=3).astype(np.float32),
+    }
+    found["conv.weight"][0, 0, 0, 0] = 0
+    found["fc.bias"][1] = 0
+    return found
+
+
+def tiny_model(*, seed: int = 0, batch: int | str = "N", card: ModelCard | None = CARD) -> Any:
+    """The tiny network as a ModelProto, with nnc's metadata if ``card`` is given."""
+    make = onnx.helper.make_node
+    nodes = [
+        make("Conv", ["x", "conv.weight", "conv.bias"], ["a"], pads=[1, 1, 1, 1], name="conv"),
+        make("Relu", ["a"], ["b"]),
+        make("GlobalAveragePool", ["b"], ["c"]),
+        make("Flatten", ["c"], ["d"]),
+        make("Gemm", ["d", "fc.weight", "fc.bias"], ["y"], transB=1, name="fc"),
+    ]
+    return wrap(nodes, tensors(seed), batch=batch, card=card)
+
+
+def wrap(
+    nodes: list[Any],
+    constants: dict[str, np.ndarray[Any, Any]],
+    *,
+    batch: int | str = "N",
+    card: ModelCard | None = CARD,
+) -> Any:
+    """A model from ``x`` [batch, 1, 8, 8] to ``y`` [batch, 3]."""
+    real = onnx.TensorProto.FLOAT
+    info = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        nodes,
+        "tiny",
+        [info("x", real, [batch, CHANNELS, SIZE, SIZE])],
+        [info("y", real, [batch, CLASSES])],
+        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("com.microsoft", 1)]
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    for key, value in (card.to_properties() if card else {}).items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    return model
+
+
+def expected_scores(batch: np.ndarray[Any, Any], seed: int = 0) -> np.ndarray[Any, Any]:
+    """What the tiny network returns for float32 [N, 1, 8, 8], in NumPy."""
+    own = tensors(seed)
+    padded = np.pad(batch[:, 0], ((0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    maps = np.einsum("nhwij,cij->nchw", windows, own["conv.weight"][:, 0])
+    maps = np.maximum(maps + own["conv.bias"][:, None, None], 0).mean(axis=(2, 3))
+    return np.asarray(maps @ own["fc.weight"].T + own["fc.bias"], np.float32)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Callable[..., Path]:
+    """Write a tiny network under a name and return its path."""
+
+    def write(name: str = "tiny.onnx", **settings: Any) -> Path:
+        path = tmp_path / name
+        path.write_bytes(tiny_model(**settings).SerializeToString())
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def net() -> SimpleNamespace:
+    """The tiny network's makers and true figures."""
+    return SimpleNamespace(
+        CARD=CARD,
+        MACS=MACS,
+        PARAMETERS=PARAMETERS,
+        SPEC=SPEC,
+        expected_scores=expected_scores,
+        tensors=tensors,
+        tiny_model=tiny_model,
+        wrap=wrap,
+    )

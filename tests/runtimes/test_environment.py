@@ -1,0 +1,33 @@
+"""The environment record: plain JSON, and no failure whatever the machine lacks."""
+
+from __future__ import annotations
+
+import json
+
+from nnc.runtimes import environment
+
+
+def test_the_record_is_json_and_names_what_matters():
+    record = json.loads(json.dumps(environment.describe_environment()))
+    assert record["cpu"]
+    assert record["cores"]["logical"] >= 1
+    assert record["python"].startswith("3.")
+    assert "numpy" in record["versions"]
+
+
+def test_x86_and_arm_flags_get_readable_names(tmp_path, monkeypatch):
+    cpuinfo = tmp_path / "cpuinfo"
+    monkeypatch.setattr(environment, "_CPUINFO", cpuinfo)
+    monkeypatch.setattr(environment.platform, "machine", lambda: "x86_64")
+    cpuinfo.write_text("flags\t\t: fpu sse4_2 avx2 avx512f avx512_vnni\nflags : amx_int8\n")
+    assert environment.instruction_sets() == {"sse4_2", "avx2", "avx512f", "avx512_vnni"}
+    cpuinfo.write_text("Features\t: fp asimd asimddp i8mm\n")
+    assert environment.instruction_sets() == {"neon", "dotprod", "i8mm"}
+
+
+def test_a_machine_that_tells_nothing_is_described_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "_CPUINFO", tmp_path / "none")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    record = environment.describe_environment()
+    assert record["cpu"]
+    assert record["gpus"] == []
