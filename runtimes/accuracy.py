@@ -35,6 +35,8 @@ class TestPart:
     batches: Callable[[InputSpec], Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]]
     images: int
     name: str
+    classes: int | None = None
+    """Number of classes; None where only the labels tell."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,21 @@ def check_batch(
     images: np.ndarray[Any, Any],
     labels: np.ndarray[Any, Any],
     card: ModelCard,
-    data: str,
+    test: TestPart,
     path: Path,
 ) -> None:
-    """Raise InputError unless a batch of ``data`` is of the size and classes that a file takes."""
-    spec = card.input
+    """Raise InputError unless a batch of ``test`` is of the size and classes that a file takes."""
+    spec, data = card.input, test.name
     expected = (spec.height, spec.width, spec.channels)
     if images.ndim != 4 or images.shape[1:] != expected:
         raise InputError(
             f"{path} takes images {list(expected)} (height, width, channels); "
             f"{data} gives {list(images.shape[1:])}"
+        )
+    if test.classes not in (None, len(card.labels)):
+        raise InputError(
+            f"{path} has {len(card.labels)} classes; {data} has {test.classes}; "
+            "choose the data it was trained on"
         )
     if len(labels) != len(images) or not len(images):
         raise InputError(f"{data}: {len(images)} images with {len(labels)} labels")

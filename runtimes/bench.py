@@ -196,7 +196,7 @@ def _timed_batch(
     parts: list[np.ndarray[Any, Any]] = []
     count = 0
     for images, labels in test.batches(spec):
-        check_batch(images, labels, artifact.card, test.name, artifact.path)
+        check_batch(images, labels, artifact.card, test, artifact.path)
         parts.append(images)
         count += len(images)
         if count >= settings.batch_size:
@@ -244,7 +244,7 @@ def _accuracies(
             correct = seen = 0
             for images, labels in test.batches(artifact.card.input):
                 images, labels = images[: limit - seen], labels[: limit - seen]
-                check_batch(images, labels, artifact.card, test.name, artifact.path)
+                check_batch(images, labels, artifact.card, test, artifact.path)
                 classes = worker.predict(images, len(artifact.card.labels))
                 correct += int((classes == labels).sum())
                 seen += len(images)

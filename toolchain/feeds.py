@@ -128,4 +128,6 @@ def test_part(data: DataSet) -> TestPart:
             chosen = np.arange(start, min(start + TEST_BATCH, len(data.test)))
             yield data.test.take(chosen, spec.height, spec.width), data.test.labels[chosen]
 
-    return TestPart(batches=batches, images=len(data.test), name=data.name)
+    return TestPart(
+        batches=batches, images=len(data.test), name=data.name, classes=len(data.classes)
+    )

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,10 +103,11 @@ def test_a_fixed_batch_is_filled_up_for_accuracy_and_named_for_timing(tiny, net)
     ("part", "message"),
     [
         (noise(classes=10), "has 3 classes; noise has labels from 0 to"),
+        (replace(noise(), classes=2), "has 3 classes; noise has 2;"),
         (noise(channels=3), r"takes images \[8, 8, 1\]"),
         (noise(count=0), "noise has no test images"),
     ],
-    ids=["labels", "channels", "none"],
+    ids=["labels", "classes", "channels", "none"],
 )
 def test_data_that_does_not_fit_is_refused(tiny, part, message):
     with pytest.raises(InputError, match=message):
