@@ -25,6 +25,7 @@ PASSES: tuple[str, ...] = (
     "global_pool",
     "flatten",
     "dead_code",
+    "shuffle",
 )
 """For any model, of whatever exporter."""
 

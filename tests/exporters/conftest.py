@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+
 from nnc.exporters.onnx_export import ExportResult, export
 from nnc.model_card import InputSpec, ModelCard, Stage
-from onnx import TensorProto, helper, numpy_helper
 
 LABELS = tuple(f"class {i}" for i in range(10))
 
@@ -42,6 +43,7 @@ def card() -> ModelCard:
 def randomised(name: str, seed: int = 0):
     """A network whose batch-norm parameters and statistics are all away from their defaults."""
     import torch
+
     from nnc.models import build
 
     torch.manual_seed(seed)

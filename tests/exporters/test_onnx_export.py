@@ -3,11 +3,12 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import nnc
 import numpy as np
 import onnx
 import pytest
 import torch
+
+import nnc
 from nnc.errors import InputError, NncError
 from nnc.exporters import onnx_export
 from nnc.exporters.onnx_export import export, export_module

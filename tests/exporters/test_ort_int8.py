@@ -7,18 +7,19 @@ import sys
 import textwrap
 from pathlib import Path
 
-import nnc
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+import nnc
 from nnc.errors import InputError, NncError
 from nnc.exporters.ort_int8 import Int8Settings, quantise
 from nnc.model_card import ModelCard
 from nnc.runtimes.onnx_files import read_properties
 from nnc.runtimes.preprocess import normalise
 from nnc.whole_files import sha256_of
-from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from .conftest import run_onnx, sqnr, tiny_model
 

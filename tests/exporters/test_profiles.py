@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from nnc.errors import InputError
 from nnc.exporters.profiles import choose_profile
 

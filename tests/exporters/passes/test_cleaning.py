@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+
 from nnc.errors import NncError
 from nnc.exporters.passes import (
     EXPORT_PASSES,
@@ -14,7 +16,6 @@ from nnc.exporters.passes import (
     run_passes,
     strip_metadata,
 )
-from onnx import TensorProto, helper, numpy_helper
 
 from ..conftest import run_onnx, tiny_model
 

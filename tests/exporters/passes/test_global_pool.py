@@ -5,9 +5,10 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nnc.exporters.passes import global_pool
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+
+from nnc.exporters.passes import global_pool
 
 
 def mean_model(shape, axes, *, keepdims=1, opset=18, kind=TensorProto.FLOAT, dynamic=True):

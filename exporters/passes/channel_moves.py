@@ -1,0 +1,150 @@
+"""Follow channels through the layers that only move them: Concat, Split and channel shuffles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .graph import attribute, constant, consumers, producers, tensor_types
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
+
+__all__ = ["Atom", "Moves", "find_shuffles", "moved_channels"]
+
+Atom = tuple[str, int]
+"""One channel: the tensor a layer made it in, and its index there."""
+
+
+@dataclass
+class Moves:
+    """Where the channels of moved tensors come from."""
+
+    nodes: list[NodeProto] = field(default_factory=list)
+    """The nodes that only move channels, in graph order."""
+    channels: dict[str, list[Atom]] = field(default_factory=dict)
+    """Tensor -> its channels, of everything that ``nodes`` read or make."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """Source tensor -> how many channels it has."""
+
+
+def find_shuffles(model: ModelProto) -> dict[str, tuple[list[NodeProto], list[int]]]:
+    """Channel shuffles by output tensor: their three nodes, and for each channel its old index.
+
+    A shuffle is Reshape [N, C, H, W] to [N, g, C/g, H, W], Transpose of axes 1 and 2, and Reshape
+    back, with no other reader in between.
+    """
+    graph = model.graph
+    counts = consumers(graph)
+    made = producers(graph)
+    found = {}
+    transposes = [node for node in graph.node if node.op_type == "Transpose"]
+    types = tensor_types(model) if transposes else {}
+    for swap in transposes:
+        opening = made.get(swap.input[0])
+        closing = next((n for n in graph.node if swap.output[0] in n.input), None)
+        if opening is None or closing is None:
+            continue
+        if opening.op_type != "Reshape" or closing.op_type != "Reshape":
+            continue
+        if counts[swap.input[0]] != 1 or counts[swap.output[0]] != 1:
+            continue
+        if list(attribute(swap, "perm", ())) != [0, 2, 1, 3, 4]:
+            continue
+        before = types.get(opening.input[0], (0, ()))[1]
+        between = types.get(swap.input[0], (0, ()))[1]
+        after = types.get(closing.output[0], (0, ()))[1]
+        if len(before) != 4 or len(between) != 5 or before[1:] != after[1:]:
+            continue
+        groups, width, channels = between[1], between[2], before[1]
+        if not groups or not width or not channels or groups * width != channels:
+            continue
+        if None in before[2:] or before[2:] != between[3:]:
+            continue
+        if not _keeps_batch(graph, opening) or not _keeps_batch(graph, closing):
+            continue
+        order = [g * width + w for w in range(width) for g in range(groups)]
+        found[closing.output[0]] = ([opening, swap, closing], order)
+    return found
+
+
+def moved_channels(
+    graph: GraphProto, shuffles: dict[str, tuple[list[NodeProto], list[int]]], model: ModelProto
+) -> Moves:
+    """Trace the channels around ``shuffles``, and through the Concat and Split nodes they touch."""
+    types = tensor_types(model)
+    moves = Moves()
+    inside = {node.output[0]: output for output, (nodes, _) in shuffles.items() for node in nodes}
+
+    def atoms(name: str) -> list[Atom] | None:
+        if name not in moves.channels:
+            shape = types.get(name, (0, ()))[1]
+            if len(shape) != 4 or not shape[1]:
+                return None
+            moves.channels[name] = [(name, index) for index in range(shape[1])]
+            moves.counts[name] = shape[1]
+        return moves.channels[name]
+
+    for node in _around(graph, shuffles):
+        if node.output[0] in inside:
+            output = inside[node.output[0]]
+            nodes, order = shuffles[output]
+            if node is not nodes[-1]:
+                moves.nodes.append(node)
+                continue
+            given = atoms(nodes[0].input[0])
+            made = None if given is None else [[given[index] for index in order]]
+        elif node.op_type == "Concat":
+            parts = [atoms(name) for name in node.input]
+            made = None if None in parts else [[a for part in parts for a in part or ()]]
+        else:
+            made = _split(graph, node, atoms(node.input[0]))
+        if made is None:
+            return Moves()
+        moves.nodes.append(node)
+        moves.channels.update(zip(node.output, made, strict=True))
+    return moves
+
+
+def _around(
+    graph: GraphProto, shuffles: dict[str, tuple[list[NodeProto], list[int]]]
+) -> list[NodeProto]:
+    """Shuffles, and the Concat and Split nodes joined to them, in graph order."""
+    chosen = {node.output[0] for nodes, _ in shuffles.values() for node in nodes}
+    grown = True
+    while grown:
+        grown = False
+        inputs = {n for node in graph.node if node.output[0] in chosen for n in node.input}
+        outputs = {n for node in graph.node if node.output[0] in chosen for n in node.output}
+        for node in graph.node:
+            if node.output[0] in chosen or node.op_type not in ("Concat", "Split"):
+                continue
+            if attribute(node, "axis", 0) != 1:
+                continue
+            if inputs & set(node.output) or outputs & set(node.input):
+                chosen.add(node.output[0])
+                grown = True
+    return [node for node in graph.node if node.output[0] in chosen]
+
+
+def _split(graph: GraphProto, node: NodeProto, given: list[Atom] | None) -> list[list[Atom]] | None:
+    if given is None:
+        return None
+    sizes = constant(graph, node.input[1]) if len(node.input) > 1 and node.input[1] else None
+    lengths = [int(size) for size in sizes] if sizes is not None else []
+    if not lengths:
+        width = -(-len(given) // len(node.output))
+        lengths = [width] * (len(node.output) - 1)
+        lengths.append(len(given) - sum(lengths))
+    if sum(lengths) != len(given) or len(lengths) != len(node.output):
+        return None
+    starts = [sum(lengths[:index]) for index in range(len(lengths))]
+    return [given[start : start + size] for start, size in zip(starts, lengths, strict=True)]
+
+
+def _keeps_batch(graph: GraphProto, node: NodeProto) -> bool:
+    """Whether a Reshape leaves the first dimension alone: it is 0, or the one that is inferred."""
+    target = constant(graph, node.input[1])
+    if target is None:
+        return False
+    return int(target[0]) == -1 or (int(target[0]) == 0 and not attribute(node, "allowzero", 0))
