@@ -24,8 +24,8 @@ PASSES: tuple[str, ...] = (
     "batch_norm",
     "global_pool",
     "flatten",
-    "dead_code",
     "shuffle",
+    "dead_code",
 )
 """For any model, of whatever exporter."""
 

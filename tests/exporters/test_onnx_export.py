@@ -84,6 +84,9 @@ def test_the_graph_is_pooled_named_and_valid(exported, name):
     assert model.producer_version == nnc.__version__
     names = [node.name for node in model.graph.node]
     assert len(set(names)) == len(names)
+    read = {name for node in model.graph.node for name in node.input}
+    assert {tensor.name for tensor in model.graph.initializer} <= read
+    assert not {"Reshape", "Transpose"} & set(kinds)
     parameters = {key for key, _ in load(made.checkpoint)[0].named_parameters()}
     weights = {t.name for t in model.graph.initializer if t.name.endswith(".weight")}
     assert weights
