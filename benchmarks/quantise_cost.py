@@ -52,6 +52,7 @@ def bare(model: Path, output: Path, batches: list[np.ndarray], name: str) -> Non
 def main(model: Path, samples: int, rounds: int) -> None:
     """Print the ratio of the two costs, a round a line, and its median."""
     import onnxruntime as ort
+
     from nnc.exporters.ort_int8 import Int8Settings, quantise
 
     logging.disable(logging.WARNING)
