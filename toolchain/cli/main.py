@@ -179,8 +179,18 @@ def _invoke(arguments: list[str]) -> int:
 
 def _usage(error: click.UsageError) -> str:
     message = error.format_message().rstrip(".")
+    if isinstance(error, click.NoSuchOption):
+        message = f"no option '{error.option_name}'{_nearest_option(error)}"
     path = error.ctx.command_path if error.ctx else "nnc"
     return f"{message} (see {path} --help)"
+
+
+def _nearest_option(error: click.NoSuchOption) -> str:
+    """The likeliest option alone; click's own message lists all that come near."""
+    parameters = error.ctx.command.params if error.ctx else []
+    known = [name for parameter in parameters for name in parameter.opts if name.startswith("--")]
+    near = difflib.get_close_matches(error.option_name, known, n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def _fail(message: str, code: int) -> int:
