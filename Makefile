@@ -23,7 +23,7 @@ test-all: $(VENV)/installed-test
 
 test-torch-free: $(VENV)/installed-test $(TORCH_FREE_VENV)/installed
 	NNC_TORCH_FREE_PYTHON="$(abspath $(TORCH_FREE_VENV))/bin/python" \
-	    "$(VENV)/bin/python" -m pytest tests/torch_free
+	    "$(VENV)/bin/python" -m pytest tests/cli/test_torch_free.py
 
 lint: $(VENV)/installed-test
 	"$(VENV)/bin/ruff" check .

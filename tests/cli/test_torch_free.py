@@ -1,0 +1,108 @@
+"""The deploying half without torch: quantise, bench, inspect, doctor.
+
+`make test-torch-free` names the interpreter of an environment that has no torch in
+NNC_TORCH_FREE_PYTHON. Without it, this environment's interpreter runs with torch hidden.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PYTHON = os.environ.get("NNC_TORCH_FREE_PYTHON", "")
+
+# Read by every interpreter at its start, the bench's own processes included.
+HIDE_TORCH = """
+import sys
+sys.modules.update(dict.fromkeys(["torch", "torchvision", "onnxscript"]))
+"""
+
+
+@pytest.fixture
+def torch_free(tmp_path):
+    """Run the command line where torch cannot be imported."""
+    environment = dict(os.environ)
+    if not PYTHON:
+        (tmp_path / "hidden").mkdir()
+        (tmp_path / "hidden" / "sitecustomize.py").write_text(HIDE_TORCH)
+        environment["PYTHONPATH"] = str(tmp_path / "hidden")
+
+    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [PYTHON or sys.executable, "-m", "nnc", *map(str, arguments)]
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environment, cwd=tmp_path
+        )
+
+    return call
+
+
+def test_torch_is_really_missing(torch_free, checkpoint, tmp_path):
+    done = torch_free("export", checkpoint, "-o", tmp_path / "x.onnx")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "torch" in done.stderr
+    assert "pip install" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_quantise_bench_and_inspect(torch_free, tiny_onnx, small_npz, tmp_path):
+    output = tmp_path / "int8.onnx"
+    done = torch_free("quantise", tiny_onnx, "--data", small_npz, "-o", output)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith(f"wrote {output} (")
+
+    done = torch_free(
+        *("bench", tiny_onnx, output, "--data", small_npz),
+        *("--rounds", 3, "--seconds", 0.1, "--json"),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    results = json.loads(done.stdout)["results"]
+    assert [entry["accuracy"]["images"] for entry in results] == [40, 40]
+
+    done = torch_free("inspect", output, "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["history"][-1]["stage"] == "quantise"
+
+
+def test_inspect_a_checkpoint(torch_free, checkpoint):
+    done = torch_free("inspect", checkpoint)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "architecture   mobilenet" in done.stdout
+
+
+def test_bench_of_a_checkpoint_says_what_is_missing(torch_free, checkpoint):
+    done = torch_free("bench", checkpoint, "--no-accuracy")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["train --arch mobilenet -o x.safetensors", "prune"])
+def test_training_says_what_is_missing(torch_free, checkpoint, command):
+    words = command.split()
+    if words == ["prune"]:
+        words += [str(checkpoint), "--sensitivity", "0.3", "-o", "x.safetensors"]
+    done = torch_free(*words)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("nnc: error: this needs the package torch")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(not PYTHON, reason="what is installed here is known to doctor")
+def test_doctor_names_the_command_that_adds_torch(torch_free):
+    done = torch_free("doctor", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    backends = {backend["name"]: backend for backend in json.loads(done.stdout)["backends"]}
+    assert backends["ONNX Runtime"]["available"]
+    assert backends["PyTorch"]["missing"] == ["torch", "torchvision"]
+    root = Path(__file__).resolve().parents[2]
+    assert backends["PyTorch"]["add"] == f'pip install -e "{root}[train]"'
+
+
+def test_doctor(torch_free):
+    done = torch_free("doctor")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "CPUExecutionProvider" in done.stdout
