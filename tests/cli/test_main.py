@@ -69,8 +69,8 @@ def test_version_by_every_way_in(nnc):
         (
             ["train", "--arch", "mobilenet", "--data", "fashionmnist", "-o", "x.safetensors"],
             (
-                "no data set 'fashionmnist': expected fashion-mnist-mini, fashion-mnist, cifar10, an "
-                ".npz file or a folder; did you mean fashion-mnist?"
+                "no data set 'fashionmnist': expected fashion-mnist-mini, fashion-mnist, cifar10, "
+                "an .npz file or a folder; did you mean fashion-mnist?"
             ),
         ),
         (
