@@ -24,6 +24,6 @@ class BudgetError(NncError):
 
 
 class MissingError(NncError):
-    """Something this machine lacks (a package, a GPU, a data set); the message says how to add it."""
+    """This machine lacks a package, a GPU or a data set; the message says how to add it."""
 
     exit_code = 4

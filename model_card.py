@@ -41,7 +41,8 @@ class InputSpec:
         for name, values in (("mean", self.mean), ("std", self.std)):
             if len(values) != self.channels or not all(math.isfinite(v) for v in values):
                 raise InputError(
-                    f"{name} {list(values)}: expected {self.channels} finite number(s), one a channel"
+                    f"{name} {list(values)}: expected {self.channels} finite number(s), "
+                    "one a channel"
                 )
         if min(self.std) <= 0:
             raise InputError(f"std {list(self.std)}: expected numbers above 0")

@@ -2,3 +2,5 @@
 
 Everything here but `onnx_export` works where torch is not installed.
 """
+
+__all__: list[str] = []

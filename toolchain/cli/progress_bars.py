@@ -56,6 +56,7 @@ class ProgressBars:
             TextColumn("{task.fields[note]}"),
             console=RichConsole(stderr=True),
             transient=True,
+            refresh_per_second=4,  # a busier display would disturb what is being timed
             redirect_stdout=False,
         )
         self._open = 0
