@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,16 @@ def test_split_ignores_order_and_never_overlaps(
         assert set(one.identities()) == set(other.identities())
     assert len(plain[0]) + len(plain[1]) == images
     assert min(np.bincount(part.labels, minlength=classes).min() for part in plain) >= 1
+
+
+@pytest.mark.parametrize("limit", [10, 50, 5000])
+def test_limit_keeps_the_shares_and_the_sides(limit: int) -> None:
+    data = random_set(200, 2, 0)
+    whole, limited = data.split(), data.split(limit=limit)
+    assert len(limited[1]) == min(limit, 200) // 5
+    assert len(limited[0]) + len(limited[1]) == min(limit, 200)
+    for part, full in zip(limited, whole, strict=True):
+        assert set(part.identities()) <= set(full.identities())
 
 
 def test_seed_changes_the_split() -> None:

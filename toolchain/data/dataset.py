@@ -62,9 +62,10 @@ class DataSet:
     def std(self) -> tuple[float, ...]:
         return (0.5,) * self.channels
 
-    def split(self, seed: int = 0) -> tuple[Images, Images]:
+    def split(self, seed: int = 0, limit: int | None = None) -> tuple[Images, Images]:
         """The training part as (train, validation), 80 % and 20 % of every class.
 
+        ``limit`` keeps that many images of the two together, class-balanced, each in its part.
         An image's side depends on its content and ``seed`` alone, so the split is the same however
         the images are ordered, identical images land on one side, and a subset drawn evenly from
         both sides splits as the whole set does.
@@ -88,9 +89,14 @@ class DataSet:
             count = math.floor(len(members) * VALIDATION_SHARE + 0.5)
             count = min(max(count, 1), len(members) - 1)
             held_out[members[np.argsort(order[members], kind="stable")[:count]]] = True
+        train = Subset(self.training, np.flatnonzero(~held_out))
+        validation = Subset(self.training, np.flatnonzero(held_out))
+        if limit is None or limit >= len(labels):
+            return train, validation
+        kept = max(math.floor(limit * VALIDATION_SHARE + 0.5), 1)
         return (
-            Subset(self.training, np.flatnonzero(~held_out)),
-            Subset(self.training, np.flatnonzero(held_out)),
+            Subset(train, np.sort(pick_balanced(train, limit - kept, seed))),
+            Subset(validation, np.sort(pick_balanced(validation, kept, seed))),
         )
 
 

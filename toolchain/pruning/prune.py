@@ -18,7 +18,6 @@ from ..data import DataSet
 from ..training.batches import Batches
 from ..training.devices import memory_format, pick_device
 from ..training.loop import accuracy, fit
-from ..training.train import limit_images
 from .masks import Masks
 from .paper_method import choose_kept
 from .recovery import reinitialise
@@ -76,10 +75,8 @@ def prune(
     check_data(card, data, checkpoint)
     network.to(device).to(memory_format=memory_format(device, card.architecture))
     structure = read_structure(network)
-    train_part, validation_part = data.split()
-    train = Batches(
-        limit_images(train_part, settings.train_images, settings.fit.seed), card.input, device
-    )
+    train_part, validation_part = data.split(limit=settings.train_images)
+    train = Batches(train_part, card.input, device)
     validation = Batches(validation_part, card.input, device)
     before = accuracy(network, validation)
     rounds = tuple(

@@ -77,7 +77,8 @@ class FitSettings:
 class TrainSettings:
     """What `nnc train` is told. ``image_size`` None: the network's own default, else the data's.
 
-    ``train_images`` limits the training part (class-balanced, seeded); None takes all of it.
+    ``train_images`` limits the data set's training part, from which a fifth is held out;
+    None takes all of it.
     ``half`` stores weights in float16.
     """
 

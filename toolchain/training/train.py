@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ... import models
@@ -17,15 +16,14 @@ from ...models.macs import count_macs
 from ...models.registry import find
 from ...progress import SILENT, Progress
 from ...whole_files import check_output
-from ..data import DataSet, Images, pick_balanced
-from ..data.images import Subset
+from ..data import DataSet
 from .batches import Batches
 from .devices import memory_format, pick_device
 from .loop import Epoch, Fit, accuracy, fit
 from .resume import ResumeFile
 from .settings import TrainSettings
 
-__all__ = ["TrainResult", "limit_images", "train"]
+__all__ = ["TrainResult", "train"]
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,7 @@ def train(
     check_output(output, overwrite=overwrite)
     device = pick_device(settings.fit.device)
     spec = input_spec(settings, data)
-    train_part, validation_part = data.split()
-    train_part = limit_images(train_part, settings.train_images, settings.fit.seed)
+    train_part, validation_part = data.split(limit=settings.train_images)
     torch.manual_seed(settings.fit.seed)
     network = models.build(settings.arch, len(data.classes), data.channels)
     macs = count_macs(network, spec.channels, spec.height, spec.width)
@@ -115,13 +112,6 @@ def input_spec(settings: TrainSettings, data: DataSet) -> InputSpec:
     height, width = (size, size) if size else (data.height, data.width)
     find(settings.arch).check_size(height, width)
     return InputSpec(data.channels, height, width, data.mean, data.std)
-
-
-def limit_images(images: Images, limit: int | None, seed: int) -> Images:
-    """At most ``limit`` of the images, class-balanced and seeded."""
-    if limit is None or limit >= len(images):
-        return images
-    return Subset(images, np.sort(pick_balanced(images, limit, seed)))
 
 
 def _stage(
