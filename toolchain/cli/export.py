@@ -15,20 +15,22 @@ __all__ = ["export"]
 @click.command()
 @input_argument("checkpoint")
 @data_options(None, "what the checkpoint was trained on")
+@click.option("--keep-masked", is_flag=True, help="Leave pruned channels in the graph, as zeros.")
 @output_options(required=False, help_default="CHECKPOINT.onnx")
 @report_options
 def export(
     checkpoint: Path,
     data: str | None,
     data_dir: Path | None,
+    keep_masked: bool,
     output: Path | None,
     force: bool,
     console: Console,
 ) -> None:
     """Write a checkpoint as an ONNX file.
 
-    The file is checked against PyTorch on real images; one that differs by more than 1e-4 is not
-    written. CHECKPOINT is a file, or shipped:NAME for a network in the package.
+    Pruned channels leave the graph. The file is checked against PyTorch on real images; one that
+    differs by more than 1e-4 is not written. CHECKPOINT is a file, or shipped:NAME for a network in the package.
     """
     from ...models.checkpoint import read_card
     from ...whole_files import check_output
@@ -45,6 +47,7 @@ def export(
         checkpoint,
         output,
         images=check_images(data_set, card.input),
+        compact=not keep_masked,
         overwrite=force,
         progress=console.progress,
     )
