@@ -30,7 +30,8 @@ def export(
     """Write a checkpoint as an ONNX file.
 
     Pruned channels leave the graph. The file is checked against PyTorch on real images; one that
-    differs by more than 1e-4 is not written. CHECKPOINT is a file, or shipped:NAME for a network in the package.
+    differs by more than 1e-4 is not written. CHECKPOINT is a file, or shipped:NAME for a network
+    in the package.
     """
     from ...models.checkpoint import read_card
     from ...whole_files import check_output
