@@ -172,7 +172,7 @@ def _constants(graph: GraphProto, chain: _Chain) -> tuple[Array, Array]:
     import numpy as np
 
     weight, bias = _weights(graph, chain.producer)
-    known: Array = ~weight.reshape(len(weight), -1).any(axis=1)
+    known: Array = np.asarray(~weight.reshape(len(weight), -1).any(axis=1))
     values: Array = np.where(known, bias, 0.0)
     for node in chain.between:
         if node.op_type == "Relu":
