@@ -73,7 +73,7 @@ KINDS: dict[str, StageKind] = {
     ),
     "export": StageKind(
         structure=("from", "output"),
-        settings={},
+        settings={"keep_masked": bool},
         suffix=".onnx",
         takes=(".safetensors",),
         validate=dict,

@@ -77,6 +77,7 @@ def run_export(job: StageJob) -> Settings:
         checkpoint,
         job.output,
         images=check_images(job.data, spec, job.seed),
+        compact=not job.settings.get("keep_masked", False),
         progress=job.progress,
         overwrite=True,
     ).to_json()
