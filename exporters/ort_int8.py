@@ -86,14 +86,16 @@ def quantise(
     settings: Int8Settings | None = None,
     *,
     card: ModelCard | None = None,
+    data: str = "",
     progress: Progress = SILENT,
     overwrite: bool = False,
 ) -> Int8Result:
     """Quantise the float32 ONNX file ``model`` to int8 and write it to ``output``.
 
     ``images()`` yields calibration batches, float32 [N, C, H, W], normalised as the network was
-    trained. ``card`` describes a model that carries no card of its own; the card, with this stage
-    added, goes into the file. The float model is not changed.
+    trained; ``data`` names the data set they are from. ``card`` describes a model that carries no
+    card of its own; the card, with this stage added, goes into the file. The float model is not
+    changed.
 
     Raises InputError for a model that cannot be quantised or images that do not fit it,
     MissingError where ONNX Runtime is not installed, NncError where the network yields NaN.
@@ -125,6 +127,7 @@ def quantise(
                 "target": profile.name,
                 "method": settings.method,
                 "samples": counter.images,
+                **({"data": data} if data else {}),
             },
             {"quantised_nodes": quantised_nodes, "float_nodes": dict(executed.float_nodes)},
         )

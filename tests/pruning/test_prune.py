@@ -87,7 +87,7 @@ def test_wrong_settings(changes: dict[str, object], message: str) -> None:
 def test_data_that_does_not_fit(tmp_path: Path, checkpoint: Path, small_data: DataSet) -> None:
     output = tmp_path / "x.safetensors"
     other = replace(small_data, channels=3)
-    with pytest.raises(InputError, match=r"takes 1 channel\(s\); small has 3"):
+    with pytest.raises(InputError, match=r"takes images of 1 channel\(s\); small has 3"):
         prune(settings(), checkpoint, other, output)
     other = replace(small_data, classes=(*small_data.classes, "hat"))
     with pytest.raises(InputError, match="knows 10 classes; small has 11"):

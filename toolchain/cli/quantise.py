@@ -88,6 +88,7 @@ def quantise(
         calibration_batches(data_set, artifact.card.input, samples, seed),
         settings,
         card=artifact.card,
+        data=data_set.name,
         progress=console.progress,
         overwrite=force,
     )

@@ -105,6 +105,7 @@ def run_quantise(job: StageJob) -> Settings:
         job.output,
         calibration_batches(job.data, spec, settings.samples, job.seed),
         settings,
+        data=job.data.name,
         progress=job.progress,
         overwrite=True,
     ).to_json()

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from ... import models
-from ...errors import InputError
 from ...model_card import ModelCard, Stage
 from ...progress import SILENT, Progress
 from ...whole_files import check_output, sha256_of
 from ..data import DataSet
+from ..feeds import check_fits
 from ..training.batches import Batches
 from ..training.devices import memory_format, pick_device
 from ..training.loop import accuracy, fit
@@ -24,7 +24,7 @@ from .recovery import reinitialise
 from .settings import PruneSettings
 from .structure import Structure, read_structure
 
-__all__ = ["PruneResult", "Round", "check_data", "prune"]
+__all__ = ["PruneResult", "Round", "prune"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def prune(
     device = pick_device(settings.fit.device)
     network, card = models.load(checkpoint)
     parent = sha256_of(checkpoint)
-    check_data(card, data, checkpoint)
+    check_fits(card.input, data, checkpoint, len(card.labels))
     network.to(device).to(memory_format=memory_format(device, card.architecture))
     structure = read_structure(network)
     train_part, validation_part = data.split(limit=settings.train_images)
@@ -110,18 +110,6 @@ def prune(
         validation_accuracy=result_accuracy,
         rounds=rounds,
     )
-
-
-def check_data(card: ModelCard, data: DataSet, source: Path) -> None:
-    """Raise InputError unless ``data`` has the channels and as many classes as the network."""
-    if data.channels != card.input.channels:
-        raise InputError(
-            f"{source} takes {card.input.channels} channel(s); {data.name} has {data.channels}"
-        )
-    if len(data.classes) != len(card.labels):
-        raise InputError(
-            f"{source} knows {len(card.labels)} classes; {data.name} has {len(data.classes)}"
-        )
 
 
 def _round(
