@@ -119,7 +119,7 @@ def _folder(module: str) -> str:
 @every_source
 def test_imports_point_one_way(path: Path) -> None:
     if path.parent == ROOT and path.name in FRONTS:
-        pytest.skip("stands above the folders")
+        return  # stands above the folders
     name = path.relative_to(ROOT).as_posix()
     mine = _folder(_module(path))
     for target in _own_imports(path, top_level=False):
@@ -207,7 +207,7 @@ def test_no_star_import(path: Path) -> None:
 def test_torch_stays_where_it_is_expected(path: Path) -> None:
     module = _module(path)
     if module in TORCH_MODULES or module.startswith(TORCH_PACKAGES):
-        pytest.skip("may import torch")
+        return
     for node in _statements(_tree(path)):
         names: list[str] = []
         if isinstance(node, ast.Import):
