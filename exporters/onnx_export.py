@@ -83,11 +83,11 @@ def export(
     differ by more than `LARGEST_RELATIVE_DIFFERENCE`.
     """
     _need("torch", "onnxscript", "onnxruntime")
-    from ..models.checkpoint import load
+    from ..runtimes.torch_runtime import load_network
 
     check_input(checkpoint)
     check_output(output, overwrite=overwrite)
-    network, card = load(checkpoint)
+    network, card = load_network(checkpoint)
     return export_module(
         network,
         card,

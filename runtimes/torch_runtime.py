@@ -13,9 +13,28 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import numpy as np
+    from torch import nn
     from typing_extensions import Self
 
-__all__ = ["TorchRuntime"]
+    from ..model_card import ModelCard
+
+__all__ = ["TorchRuntime", "load_network"]
+
+
+def load_network(path: Path) -> tuple[nn.Module, ModelCard]:
+    """The network of a checkpoint, float32 and in evaluation mode, with its card.
+
+    Raises InputError for a bad checkpoint, MissingError where PyTorch is not installed.
+    """
+    try:
+        from ..models.checkpoint import load
+
+        return load(path)
+    except ImportError as error:
+        raise MissingError(
+            f"{path} needs PyTorch, which is not installed; "
+            'pip install "nnc-toolchain[train]", or use .onnx files only'
+        ) from error
 
 
 class TorchRuntime:
@@ -49,21 +68,14 @@ class TorchRuntime:
         return self._outputs
 
     def __enter__(self) -> Self:
-        try:
-            import torch
+        network, card = load_network(self._path)
+        import torch
 
-            from ..models.checkpoint import load
-        except ImportError as error:
-            raise MissingError(
-                f"PyTorch is needed to run {self._path}; "
-                'pip install "nnc-toolchain[train]", or compare .onnx files only'
-            ) from error
         if self._device == "cuda" and not torch.cuda.is_available():
             raise MissingError(
                 "PyTorch finds no CUDA device here; use --device cpu, "
                 "or check the NVIDIA driver (nvidia-smi)"
             )
-        network, card = load(self._path)
         self._threads_before = torch.get_num_threads()
         torch.set_num_threads(self._threads)
         self._torch = torch

@@ -22,15 +22,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "": set(),
     "models": set(),
     "runtimes": {"models"},
-    "exporters": {"runtimes", "models"},
+    "exporters": {"runtimes"},
     "toolchain": {"models", "runtimes", "exporters"},
 }
 
 # The package's lazy front and `python -m nnc` stand above the folders.
 FRONTS = {"__init__.py", "__main__.py"}
 
-# `exporters` reaches `models` only to load the checkpoint it exports.
-ONLY_FROM = {("exporters", "models"): {"exporters/onnx_export.py"}}
+# `runtimes` reaches `models` only to read and run a checkpoint.
+ONLY_FROM = {
+    ("runtimes", "models"): {"runtimes/artifact.py", "runtimes/torch_runtime.py"},
+}
 
 HEAVY = {"torch", "torchvision", "onnx", "onnxruntime", "onnxscript", "tensorrt", "numpy"}
 TORCH = {"torch", "torchvision", "onnxscript"}
