@@ -27,7 +27,10 @@ class Executed:
 
 
 def executed_graph(model: ModelProto) -> Executed:
-    """Let ONNX Runtime optimise ``model`` for this CPU and count what is left to execute."""
+    """Let ONNX Runtime optimise ``model`` for this CPU and count what is left to execute.
+
+    Raises OSError where the folder for temporary files has no room for a copy.
+    """
     import onnx
     import onnxruntime as ort
 
@@ -37,7 +40,10 @@ def executed_graph(model: ModelProto) -> Executed:
         options.log_severity_level = 4
         options.intra_op_num_threads = 1
         options.optimized_model_filepath = str(path)
-        ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        serialised = model.SerializeToString()
+        # ONNX Runtime calls a full disk a failed serialisation; taking the room first tells.
+        path.write_bytes(bytes(len(serialised)))
+        ort.InferenceSession(serialised, options, providers=["CPUExecutionProvider"])
         graph = onnx.load(path).graph
     operators = Counter(node.op_type for node in graph.node)
     return Executed(dict(sorted(operators.items())), dict(sorted(_float_nodes(graph).items())))

@@ -93,6 +93,7 @@ def export(
         card,
         output,
         images=images,
+        source=checkpoint.name,
         parent_sha256=sha256_of(checkpoint),
         compact=compact,
         overwrite=overwrite,
@@ -106,12 +107,16 @@ def export_module(
     output: Path,
     *,
     images: np.ndarray[Any, Any],
+    source: str = "NETWORK",
     parent_sha256: str = "",
     compact: bool = True,
     overwrite: bool = False,
     progress: Progress = SILENT,
 ) -> ExportResult:
-    """As `export`, for a network in memory: in evaluation mode, float32, on the CPU."""
+    """As `export`, for a network in memory: in evaluation mode, float32, on the CPU.
+
+    ``source`` stands for its file in the recorded command.
+    """
     from ..runtimes.onnx_files import save_model, write_properties
     from ..runtimes.preprocess import normalise
 
@@ -130,12 +135,13 @@ def export_module(
         opset = next(entry.version for entry in model.opset_import if not entry.domain)
         stage = Stage(
             "export",
-            {"opset": opset},
+            {"opset": opset, "compact": compact},
             {
                 "images": len(images),
                 "max_abs_difference": difference.absolute,
                 "max_relative_difference": difference.relative,
             },
+            f"nnc export {source}{'' if compact else ' --keep-masked'} -o {output.name}",
         )
         write_properties(model, card.then(stage, parent_sha256=parent_sha256).to_properties())
         save_model(model, output, overwrite=overwrite)

@@ -87,15 +87,16 @@ def quantise(
     *,
     card: ModelCard | None = None,
     data: str = "",
+    seed: int = 0,
     progress: Progress = SILENT,
     overwrite: bool = False,
 ) -> Int8Result:
     """Quantise the float32 ONNX file ``model`` to int8 and write it to ``output``.
 
     ``images()`` yields calibration batches, float32 [N, C, H, W], normalised as the network was
-    trained; ``data`` names the data set they are from. ``card`` describes a model that carries no
-    card of its own; the card, with this stage added, goes into the file. The float model is not
-    changed.
+    trained; ``data`` names the data set they are from and ``seed`` how they were drawn. ``card``
+    describes the model in place of the card it carries, if any; it goes into the file with this
+    stage added. The float model is not changed.
 
     Raises InputError for a model that cannot be quantised or images that do not fit it,
     MissingError where ONNX Runtime is not installed, NncError where the network yields NaN.
@@ -108,7 +109,9 @@ def quantise(
     check_output(output, overwrite=overwrite)
     profile = _profile(settings)
     loaded = load_model(model)
-    card = ModelCard.from_properties(read_properties(loaded), str(model)) or card
+    card = card or ModelCard.from_properties(read_properties(loaded), str(model))
+    source_size_bytes = model.stat().st_size
+    parent_sha256 = sha256_of(model)
     prepared = prepare(loaded, str(model))
     counter = _Counter()
     with progress.task("calibrating", settings.samples) as task:
@@ -127,13 +130,13 @@ def quantise(
                 "target": profile.name,
                 "method": settings.method,
                 "samples": counter.images,
-                **({"data": data} if data else {}),
+                **({"data": data, "seed": seed} if data else {}),
             },
             {"quantised_nodes": quantised_nodes, "float_nodes": dict(executed.float_nodes)},
+            f"nnc quantise {model.name} --backend ort --target {profile.name} "
+            f"--samples {settings.samples} --seed {seed} -o {output.name}",
         )
-        write_properties(
-            quantised, card.then(stage, parent_sha256=sha256_of(model)).to_properties()
-        )
+        write_properties(quantised, card.then(stage, parent_sha256=parent_sha256).to_properties())
     _sign(quantised)
     save_model(quantised, output, overwrite=overwrite)
     return Int8Result(
@@ -142,7 +145,7 @@ def quantise(
         method=settings.method,
         samples=counter.images,
         size_bytes=output.stat().st_size,
-        source_size_bytes=model.stat().st_size,
+        source_size_bytes=source_size_bytes,
         sha256=sha256_of(output),
         quantised_nodes=quantised_nodes,
         float_nodes=dict(executed.float_nodes),
@@ -215,6 +218,11 @@ def _verified(quantised: ModelProto, source: Path) -> Executed:
     try:
         onnx.checker.check_model(quantised)
         return executed_graph(quantised)
+    except OSError as error:
+        raise NncError(
+            f"no room for a temporary copy of the int8 model ({error.strerror}); "
+            "free some disk, or set TMPDIR"
+        ) from error
     except Exception as error:
         raise NncError(f"{source}: the int8 model cannot be run ({error})") from error
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["load", "read_arrays", "read_card", "save"]
+__all__ = ["load", "read_arrays", "read_card", "save", "save_tensors"]
 
 SUFFIX = ".safetensors"
 
@@ -39,7 +39,6 @@ def save(
     (unless ``overwrite``) or does not end in ``.safetensors``.
     """
     import torch
-    from safetensors.torch import save_file
 
     if path.suffix != SUFFIX:
         raise InputError(f"{path}: a checkpoint's name ends in {SUFFIX}")
@@ -51,7 +50,7 @@ def save(
             tensor = tensor.half()
         tensors[name] = tensor.clone(memory_format=torch.contiguous_format)
     with write_whole(path, overwrite=overwrite) as temporary:
-        _save_file(save_file, tensors, temporary, card.to_properties())
+        save_tensors(tensors, temporary, card.to_properties())
 
 
 def read_card(path: Path) -> ModelCard:
@@ -81,7 +80,10 @@ def load(path: Path) -> tuple[nn.Module, ModelCard]:
     import torch
 
     card = read_card(path)
-    find(card.architecture)
+    try:
+        find(card.architecture).check_size(card.input.height, card.input.width)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     with torch.device("meta"):
         network = build(card.architecture, len(card.labels), card.input.channels)
     expected = network.state_dict()
@@ -130,12 +132,16 @@ def _refuse_pickle(path: Path) -> None:
         )
 
 
-def _save_file(save_file: Any, tensors: Any, path: Path, metadata: dict[str, str]) -> None:
+def save_tensors(tensors: dict[str, torch.Tensor], path: Path, properties: dict[str, str]) -> None:
+    """Write a safetensors file; OSError, with its number, where the system refuses."""
     from safetensors import SafetensorError
+    from safetensors.torch import save_file
 
     try:
-        save_file(tensors, path, metadata=metadata)
+        save_file(tensors, path, metadata=properties)
     except SafetensorError as error:
-        if "os error 28" in str(error):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-        raise OSError(str(error)) from error
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise OSError(str(error)) from error
+        code = int(number[1])
+        raise OSError(code, os.strerror(code)) from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..runtimes.preprocess import normalise
-from .data import DataSet, open_data, pick_balanced
+from .data import DATA_NAMES, DataSet, open_data, pick_balanced
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,21 +37,19 @@ def data_for(
 ) -> DataSet:
     """The data set called ``named``, else the one that ``source``'s card records.
 
-    Raises InputError, asking for ``--data``, where the card records none or one that is not to be
-    found by its name alone.
+    Only a set known by name is opened again from what a file says; raises InputError, asking for
+    ``--data``, where the card records none or one that was given by a path.
     """
     if named is not None:
         return open_data(named, folder)
     recorded = card.data if card is not None else ""
     if not recorded:
         raise InputError(f"{source} records no data set; pass --data NAME or --data PATH")
-    try:
-        return open_data(recorded, folder)
-    except InputError as error:
+    if recorded not in DATA_NAMES:
         raise InputError(
-            f"{source} was trained on '{recorded}', which is not found by that name; "
-            "pass --data PATH"
-        ) from error
+            f"{source} was made with data of your own ('{recorded}'); pass --data PATH"
+        )
+    return open_data(recorded, folder)
 
 
 def artifact_and_data(
@@ -117,17 +115,23 @@ def calibration_batches(
     return batches
 
 
-def test_part(data: DataSet) -> TestPart:
-    """The test part of ``data`` for `nnc.runtimes.bench.bench`: for the final measuring alone."""
+def test_part(data: DataSet, limit: int | None = None, seed: int = 0) -> TestPart:
+    """The test part of ``data`` for `nnc.runtimes.bench.bench`: for the final measuring alone.
+
+    ``limit`` keeps that many images, class-balanced and drawn by ``seed``: the first ones would be
+    of one class where files are sorted by class.
+    """
     import numpy as np
 
     from ..runtimes.accuracy import TestPart
 
+    order = np.arange(len(data.test))
+    if limit is not None and limit < len(order):
+        order = pick_balanced(data.test, limit, seed)
+
     def batches(spec: InputSpec) -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-        for start in range(0, len(data.test), TEST_BATCH):
-            chosen = np.arange(start, min(start + TEST_BATCH, len(data.test)))
+        for start in range(0, len(order), TEST_BATCH):
+            chosen = order[start : start + TEST_BATCH]
             yield data.test.take(chosen, spec.height, spec.width), data.test.labels[chosen]
 
-    return TestPart(
-        batches=batches, images=len(data.test), name=data.name, classes=len(data.classes)
-    )
+    return TestPart(batches=batches, images=len(order), name=data.name, classes=len(data.classes))

@@ -156,6 +156,35 @@ def test_folder_with_a_broken_image(tmp_path: Path) -> None:
         open_data(str(root)).test.take([0, 1], 32, 32)
 
 
+def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path: Path) -> None:
+    root = folder_set(tmp_path / "deep", "L")
+    ramp = np.linspace(0, 65535, 16 * 16).reshape(16, 16).astype(np.uint16)
+    for path in (root / "train").rglob("*.*"):
+        path.unlink()
+        Image.fromarray(ramp).save(path.with_suffix(".png"))
+    data = open_data(str(root))
+    assert data.channels == 1
+    pixels = data.training.take([0], 16, 16)[0, ..., 0]
+    np.testing.assert_allclose(pixels, ramp / 257, atol=0.51)
+
+
+def test_identities_of_files_are_their_contents(tmp_path: Path) -> None:
+    root = folder_set(tmp_path / "pets")
+    before = open_data(str(root)).training.identities()
+    twin = root / "train" / "dog" / "2.jpg"
+    twin.write_bytes((root / "train" / "cat" / "0.png").read_bytes())
+    after = open_data(str(root)).training.identities()
+    assert before[:5] == after[:5]
+    assert after[5] == after[0] != before[5]
+
+
+def test_only_sets_known_by_name_are_remembered_by_it(tmp_path: Path, small_npz: Path) -> None:
+    assert open_data("fashion-mnist-mini").reference == "fashion-mnist-mini"
+    own = tmp_path / "fashion-mnist.npz"
+    own.write_bytes(small_npz.read_bytes())
+    assert open_data(str(own)).reference == "path:fashion-mnist"
+
+
 NPZ_FAULTS = {
     "no x_test": ({"x_test": None}, "lacks x_test"),
     "floats": ({"x_train": np.zeros((20, 28, 28))}, "float64; expected uint8"),
@@ -165,6 +194,7 @@ NPZ_FAULTS = {
     "lengths": ({"y_train": np.arange(19)}, "for 20 images"),
     "negative label": ({"y_train": np.arange(20) - 1}, "labels start at 0"),
     "label out of range": ({"y_test": np.full(4, 9)}, "label 9 is out of range; expected 0 to 3"),
+    "huge label": ({"y_test": np.full(4, 2**63, np.uint64)}, "expected labels below"),
     "float labels": ({"y_test": np.ones(4)}, "whole-number labels"),
     "one image": (
         {"x_train": np.zeros((1, 28, 28), np.uint8), "y_train": np.array([1])},

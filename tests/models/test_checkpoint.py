@@ -160,3 +160,10 @@ def test_full_disk_is_one_line(
     with pytest.raises(NncError, match="no space left on the disk"):
         checkpoint.save(tmp_path / "x.safetensors", network, CARD)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_image_size_that_the_network_cannot_take(saved: Path) -> None:
+    size = json.dumps({"channels": 1, "height": 8192, "width": 8192})
+    rewrite(saved, lambda p, t: p.update({"nnc.input": size}))
+    with pytest.raises(InputError, match="image size 8192x8192"):
+        models.load(saved)

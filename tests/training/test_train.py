@@ -66,7 +66,7 @@ def test_learns_and_says_so(tmp_path: Path, small_data: DataSet) -> None:
     _, card = models.load(result.output)
     assert card.labels == small_data.classes
     assert card.input == InputSpec(1, 16, 16, (0.5,), (0.5,))
-    assert card.data == "small"
+    assert card.data == "path:small"
     command = card.history[0].command
     assert command.startswith("nnc train --arch shufflenet --data small --recipe modern")
     assert "--image-size 16" in command

@@ -88,7 +88,8 @@ def quantise(
         calibration_batches(data_set, artifact.card.input, samples, seed),
         settings,
         card=artifact.card,
-        data=data_set.name,
+        data=data_set.reference,
+        seed=seed,
         progress=console.progress,
         overwrite=force,
     )

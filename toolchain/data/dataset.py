@@ -34,6 +34,8 @@ class DataSet:
     width: int
     training: Images
     test: Images
+    known: bool = False
+    """Whether it was opened by its name and can be so again."""
 
     def __post_init__(self) -> None:
         if len(self.classes) < 2:
@@ -53,6 +55,11 @@ class DataSet:
                     f"{self.name}: {part} label {wrong} is out of range; "
                     f"expected 0 to {len(self.classes) - 1}"
                 )
+
+    @property
+    def reference(self) -> str:
+        """What a file records of the set: its name, marked where it was given by a path."""
+        return self.name if self.known else f"path:{self.name}"
 
     @property
     def mean(self) -> tuple[float, ...]:

@@ -52,7 +52,7 @@ def open_folder(path: Path) -> DataSet:
         raise InputError(f"{path}: train holds no class folder with images")
     channels, height, width = _look(images["train"])
     training, test = (
-        FileImages(path, [file for file, _ in pairs], [label for _, label in pairs], channels)
+        FileImages([file for file, _ in pairs], [label for _, label in pairs], channels)
         for pairs in images.values()
     )
     return DataSet(
@@ -72,6 +72,6 @@ def _look(images: list[tuple[Path, int]]) -> tuple[int, int, int]:
     for path, _ in images[:: max(1, len(images) // _SAMPLED)]:
         with opened_image(path) as picture:
             sizes[picture.size] += 1
-            grey = grey and picture.mode in ("1", "L", "LA", "I;16")
+            grey = grey and (picture.mode in ("1", "L", "LA") or picture.mode.startswith("I"))
     (width, height), _ = sizes.most_common(1)[0]
     return (1 if grey else 3), height, width

@@ -86,12 +86,31 @@ def opened_image(path: Path) -> Iterator[PIL.Image.Image]:
         raise InputError(f"{path} is not a readable image ({error})") from error
 
 
+def _eight_bit(picture: PIL.Image.Image, path: Path) -> PIL.Image.Image:
+    """The picture with 8 bits a channel; Pillow would clip 16-bit grey values, not scale them."""
+    from PIL import Image
+
+    if picture.mode == "F":
+        raise InputError(f"{path} holds floating-point pixels; expected 8 or 16 bits a channel")
+    if not picture.mode.startswith("I"):
+        return picture
+    values = np.asarray(picture).astype(np.float64)
+    return Image.fromarray(np.clip(np.rint(values / 257), 0, 255).astype(np.uint8))
+
+
+def _file_hash(path: Path) -> bytes:
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+
+
 class FileImages:
     """Images in files, read when asked for; all are converted to ``channels`` channels."""
 
-    def __init__(self, root: Path, files: Sequence[Path], labels: Sequence[int], channels: int):
-        self._root = root
+    def __init__(self, files: Sequence[Path], labels: Sequence[int], channels: int) -> None:
         self._files = list(files)
+        self._identities: list[bytes] | None = None
         self._labels: Labels = np.asarray(labels, dtype=np.int64)
         self._channels = channels
 
@@ -107,19 +126,16 @@ class FileImages:
         for target, index in zip(result, indices, strict=True):
             with opened_image(self._files[int(index)]) as picture:
                 picture.draft(mode, (width, height))
-                resized = picture.convert(mode).resize((width, height), Image.Resampling.BILINEAR)
+                eight_bit = _eight_bit(picture, self._files[int(index)])
+                resized = eight_bit.convert(mode).resize((width, height), Image.Resampling.BILINEAR)
             target[...] = np.asarray(resized).reshape(target.shape)
         return result
 
     def identities(self) -> list[bytes]:
-        """Hashes of the paths below the data set's folder; the pixels are not read."""
-        return [
-            hashlib.blake2b(
-                path.relative_to(self._root).as_posix().encode("utf-8", "surrogateescape"),
-                digest_size=16,
-            ).digest()
-            for path in self._files
-        ]
+        """Hashes of the files' bytes: every file is read once."""
+        if self._identities is None:
+            self._identities = [_file_hash(path) for path in self._files]
+        return self._identities
 
     def __len__(self) -> int:
         return len(self._files)

@@ -17,6 +17,8 @@ from .images import ArrayImages
 
 __all__ = ["open_npz"]
 
+MOST_CLASSES = 100_000
+
 
 def open_npz(path: Path, name: str = "", classes: tuple[str, ...] = ()) -> DataSet:
     """Read x_* uint8 [N, H, W] or [N, H, W, 1 or 3] and y_* integers [N].
@@ -48,7 +50,10 @@ def open_npz(path: Path, name: str = "", classes: tuple[str, ...] = ()) -> DataS
         OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError,
         NotImplementedError,
     ) as error:  # fmt: skip
-        raise InputError(f"{path} is not a readable .npz data set ({error})") from error
+        raise InputError(
+            f"{path} is not a readable .npz data set: it is damaged, or holds Python objects "
+            "(which nnc never unpickles)"
+        ) from error
     if x_train.shape[1:] != x_test.shape[1:]:
         raise InputError(
             f"{path}: training images are {list(x_train.shape[1:])}, "
@@ -88,4 +93,8 @@ def _labels(path: Path, key: str, array: NDArray[Any], images: int) -> NDArray[A
         raise InputError(f"{path}: {key} has shape {list(array.shape)} for {images} images")
     if images and array.min() < 0:
         raise InputError(f"{path}: {key} holds label {array.min()}; labels start at 0")
+    if images and int(array.max()) >= MOST_CLASSES:
+        raise InputError(
+            f"{path}: {key} holds label {array.max()}; expected labels below {MOST_CLASSES}"
+        )
     return array

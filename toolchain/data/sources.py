@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import InputError, MissingError
@@ -86,9 +86,10 @@ def open_data(name: str, data_dir: Path | None = None) -> DataSet:
     where a known set is nowhere to be had.
     """
     if name == MINI:
-        return open_npz(Path(__file__).parent / "fashion_mnist_mini.npz", MINI, FASHION_CLASSES)
+        mini = open_npz(Path(__file__).parent / "fashion_mnist_mini.npz", MINI, FASHION_CLASSES)
+        return replace(mini, known=True)
     if name in _NAMED:
-        return _open_named(name, _NAMED[name], data_root(data_dir))
+        return replace(_open_named(name, _NAMED[name], data_root(data_dir)), known=True)
     path = Path(name)
     if path.is_dir():
         return open_folder(path)

@@ -105,7 +105,8 @@ def run_quantise(job: StageJob) -> Settings:
         job.output,
         calibration_batches(job.data, spec, settings.samples, job.seed),
         settings,
-        data=job.data.name,
+        data=job.data.reference,
+        seed=job.seed,
         progress=job.progress,
         overwrite=True,
     ).to_json()

@@ -87,7 +87,7 @@ def prune(
     result_accuracy = rounds[-1].accuracy_retrained
     stage = Stage(
         "prune",
-        {**settings.to_json(), "data": data.name, "method": "paper"},
+        {**settings.to_json(), "data": data.reference, "method": "paper"},
         {
             "validation_accuracy": result_accuracy,
             "validation_accuracy_before": before,

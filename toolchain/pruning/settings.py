@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,7 +31,7 @@ class PruneSettings:
     train_images: int | None = None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.sensitivity) and 0 <= self.sensitivity < 1):
+        if not 0 <= self.sensitivity < 1:
             raise InputError(
                 f"sensitivity {self.sensitivity:g}: expected a fraction from 0 up to, not "
                 "including, 1"

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ...errors import InputError
+from ...models.checkpoint import save_tensors
 from ...whole_files import write_whole
 
 __all__ = ["ResumeFile"]
@@ -54,19 +54,13 @@ class ResumeFile:
 
     def write(self, tensors: Mapping[str, torch.Tensor], numbers: Mapping[str, Any]) -> None:
         """Replace the file."""
-        from safetensors import SafetensorError
-        from safetensors.torch import save_file
-
         header = json.dumps({**numbers, "fingerprint": self._fingerprint})
         kept = {
             name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
             for name, tensor in tensors.items()
         }
         with write_whole(self._path, overwrite=True) as temporary:
-            try:
-                save_file(kept, temporary, metadata={"nnc.resume": header})
-            except SafetensorError as error:
-                raise InputError(f"cannot write {self._path}: {error}") from error
+            save_tensors(kept, temporary, {"nnc.resume": header})
 
     def remove(self) -> None:
         """Forget the fit, once its result is safely written."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -134,7 +133,7 @@ def _read_recipe(recipe: str, arch: str) -> dict[str, Any]:
     check_input(path)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number too long
         raise InputError(f"{path} is not TOML: {error}") from error
     per_arch = values.pop("arch", {})
     if not isinstance(per_arch, Mapping) or not all(
@@ -166,7 +165,6 @@ def _check(settings: Any, name: str, low: float, high: float) -> None:
     if (
         isinstance(value, bool)
         or not isinstance(value, int if whole else (int, float))
-        or not math.isfinite(value)
         or not low <= value <= high
     ):
         kind = "a whole number" if whole else "a number"

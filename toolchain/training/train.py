@@ -119,7 +119,7 @@ def _stage(
 ) -> Stage:
     return Stage(
         "train",
-        {**settings.to_json(), "data": data.name},
+        {**settings.to_json(), "data": data.reference},
         {
             "validation_accuracy": held_out,
             "train_accuracy": fitted.best.train_accuracy,
