@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ import nnc
 from nnc.errors import InputError, NncError
 from nnc.exporters.ort_int8 import Int8Settings, quantise
 from nnc.model_card import ModelCard
-from nnc.runtimes.onnx_files import read_properties
+from nnc.runtimes.onnx_files import read_properties, write_properties
 from nnc.runtimes.preprocess import normalise
 from nnc.whole_files import sha256_of
 
@@ -166,6 +168,34 @@ def test_a_foreign_model_gets_the_card_it_is_given(tiny, tmp_path, card):
     assert found.labels == card.labels
     quantise(tiny, tmp_path / "bare.onnx", noise(), AVX2)
     assert read_properties(onnx.load(tmp_path / "bare.onnx")) == {}
+
+
+def test_a_given_card_replaces_the_files_own(tiny, tmp_path, card):
+    """What the ranges were observed with must be what the file says of its input."""
+    model = onnx.load(tiny)
+    write_properties(model, card.to_properties())
+    onnx.save(model, tiny)
+    other = replace(card, input=replace(card.input, mean=(0.0,), std=(1.0,)))
+    quantise(tiny, tmp_path / "out.onnx", noise(), AVX2, card=other, data="mine", seed=3)
+    found = ModelCard.from_properties(read_properties(onnx.load(tmp_path / "out.onnx")), "file")
+    assert found is not None
+    assert found.input == other.input
+    assert (found.data, found.history[-1].settings["seed"]) == ("mine", 3)
+
+
+def test_the_source_is_measured_before_it_is_replaced(tiny):
+    size = tiny.stat().st_size
+    assert quantise(tiny, tiny, noise(), AVX2, overwrite=True).source_size_bytes == size
+
+
+def test_no_room_for_the_temporary_copy(tiny, tmp_path, monkeypatch):
+    def full(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("nnc.exporters.executed.Path.write_bytes", full)
+    with pytest.raises(NncError, match="no room for a temporary copy"):
+        quantise(tiny, tmp_path / "out.onnx", noise(), AVX2)
+    assert not (tmp_path / "out.onnx").exists()
 
 
 def test_an_old_opset_is_converted(tmp_path):
