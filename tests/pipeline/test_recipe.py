@@ -84,6 +84,14 @@ def test_a_good_recipe_is_read(tmp_path):
         ("[recipe]", "[recip]", "unknown table 'recip'; did you mean 'recipe'?"),
         ("[recipe]", "[recipe", "is not TOML"),
         ('name = "mine"', "seed = -1", "[recipe] seed = -1"),
+        ('name = "mine"', f"seed = {'1' * 5000}", "more than 64 bits"),
+        ('name = "mine"', f"seed = 0x{'f' * 5000}", "a whole number of more than 64 bits"),
+        ("sensitivity = 0.4", f"sensitivity = {'1' * 400}", "more than 64 bits"),
+        ("sensitivity = 0.4", f"sensitivity{'.a' * 3000} = 1", "nested more than 8 deep"),
+        ('files = ["a.safetensors", ', 'files = ["b.onnx", ',
+         "stage 5 (bench): 'b.onnx' is named twice; name each file once"),
+        ('from = "b.onnx"', 'from = "shipped:x"',
+         "from 'shipped:x', a checkpoint; expected .onnx: export it in an earlier stage"),
     ],
 )  # fmt: skip
 def test_bad_recipes_are_refused(tmp_path, old, new, message):
@@ -110,6 +118,7 @@ def test_overrides_replace_every_stage_of_a_kind(tmp_path):
         ("train.output", "x", "unknown setting 'output'"),
         ("train.epochs", "many", "epochs = 'many'; expected a whole number"),
         ("train.epochs", 0, "epochs"),
+        ("train.learning_rate", 10**400, "a whole number of more than 64 bits"),
     ],
 )
 def test_bad_overrides_are_refused(tmp_path, path, value, message):
@@ -118,13 +127,28 @@ def test_bad_overrides_are_refused(tmp_path, path, value, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["3", "[1]", "'x'", "[{}]"])
+def test_an_override_of_a_recipe_that_is_no_table(tmp_path, value):
+    path = write(tmp_path, f"recipe = {value}\n")
+    with pytest.raises(InputError, match=r"mine.toml: \[recipe\]: expected a table"):
+        load_recipe(path, {"recipe.seed": 1})
+
+
 def test_an_override_needs_its_stage():
     with pytest.raises(InputError, match="recipe quickstart has no train stage"):
         load_recipe("quickstart", {"train.epochs": 1})
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("1", 1), ("0.5", 0.5), ("true", True), ("'a'", "a"), ("a/b", "a/b")]
+    ("text", "value"),
+    [
+        ("1", 1),
+        ("0.5", 0.5),
+        ("true", True),
+        ("'a'", "a"),
+        ("a/b", "a/b"),
+        ("1" * 5000, "1" * 5000),
+    ],
 )
 def test_values_of_set(text, value):
     assert toml_value(text) == value

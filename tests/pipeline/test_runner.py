@@ -8,12 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from nnc.errors import InputError
+from nnc.errors import InputError, MissingError
+from nnc.model_card import InputSpec, ModelCard
+from nnc.models import checkpoint
 from nnc.toolchain.pipeline import runner, shipped
 from nnc.toolchain.pipeline.runner import run
 from nnc.toolchain.pipeline.stage_kinds import KINDS
 from nnc.toolchain.pipeline.state import only_run_in
+from nnc.toolchain.training import settings as training_settings
 
+BENCH = {"n": 1}
+BENCH_STAGE = """
+[[stage]]
+run = "bench"
+files = ["a.safetensors"]
+"""
 RECIPE = """
 [recipe]
 name = "mine"
@@ -48,12 +57,17 @@ def made(monkeypatch):
 
     def write(job):
         names.append(job.output.name)
+        if job.output.name == "results.json":
+            job.output.write_text(json.dumps(BENCH))
+            return {}
         text = json.dumps(dict(job.settings)) + "".join(path.read_text() for path in job.inputs)
         job.output.write_text(text)
         return {"length": len(text)}
 
     kinds = {name: replace(kind, runner=write) for name, kind in KINDS.items()}
     monkeypatch.setattr(runner, "KINDS", kinds)
+    card = ModelCard(InputSpec(1, 28, 28, (0.5,), (0.5,)), ("a", "b"), architecture="mobilenet")
+    monkeypatch.setattr(checkpoint, "read_card", lambda _path: card)
     return names
 
 
@@ -74,6 +88,23 @@ def test_a_changed_setting_remakes_what_follows(recipe, tmp_path, made):
     made.clear()
     run(recipe, tmp_path / "out", overrides={"prune.sensitivity": 0.5})
     assert made == ["b.safetensors", "b.onnx"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "remade"), [("train", "a.safetensors"), ("prune", "b.safetensors")]
+)
+def test_an_edited_training_recipe_remakes_its_stages(recipe, tmp_path, made, stage, remade):
+    training = tmp_path / "tr.toml"
+    shipped_text = (Path(training_settings.__file__).parent / "modern.toml").read_text()
+    training.write_text(shipped_text)
+    overrides = {f"{stage}.recipe": str(training)}
+    run(recipe, tmp_path / "out", overrides=overrides)
+    made.clear()
+    run(recipe, tmp_path / "out", overrides=overrides)
+    assert made == []
+    training.write_text(shipped_text.replace("momentum = 0.9", "momentum = 0.8"))
+    run(recipe, tmp_path / "out", overrides=overrides)
+    assert made == [remade]  # it writes what it wrote before, so those after it still hold
 
 
 @pytest.mark.parametrize("damage", ["touched", "removed"])
@@ -122,6 +153,25 @@ def test_files_of_others_are_left_alone(recipe, tmp_path, made):
     assert mine.read_text() != "mine"
 
 
+def test_a_page_of_others_is_left_alone(recipe, tmp_path, made, monkeypatch):
+    monkeypatch.setattr(runner, "bench_page", lambda bench, **_named: f"page of {bench['n']}")
+    recipe.write_text(recipe.read_text() + BENCH_STAGE)
+    page = tmp_path / "out" / "results.md"
+    page.parent.mkdir()
+    page.write_text("mine")
+    with pytest.raises(InputError, match=r"results\.md exists and is not this recipe's"):
+        run(recipe, tmp_path / "out")
+    assert (page.read_text(), made) == ("mine", [])
+    run(recipe, tmp_path / "out", overwrite=True)
+    assert page.read_text() == "page of 1"
+    page.write_text("page of 1, with a remark")
+    run(recipe, tmp_path / "out")
+    assert page.read_text() == "page of 1, with a remark"
+    monkeypatch.setitem(BENCH, "n", 2)
+    run(recipe, tmp_path / "out", overrides={"bench.threads": 2})
+    assert page.read_text() == "page of 2"
+
+
 def test_one_run_at_a_time(recipe, tmp_path, made):
     with (
         only_run_in(tmp_path / "out"),
@@ -144,6 +194,63 @@ def test_a_damaged_state(recipe, tmp_path, made, text):
     (tmp_path / "out" / "run.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(InputError, match=r"run.json is damaged; delete it or choose another -o"):
         run(recipe, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seconds": None},
+        {"seconds": "long"},
+        {"result": 5},
+        {"size_bytes": "y"},
+        {"size_bytes": 10**400},
+        {"size_bytes": -1},
+        {"seconds": float("nan")},
+        {"result": {"loss": float("nan")}},
+        {"sha256": 3},
+        {"fingerprint": None},
+        {"stranger": 1},
+    ],
+    ids=lambda change: f"{change}"[:40],
+)
+def test_a_damaged_entry_of_the_state(recipe, tmp_path, made, change):
+    run(recipe, tmp_path / "out")
+    path = tmp_path / "out" / "run.json"
+    state = json.loads(path.read_text())
+    entry = {**state["stages"]["b.onnx"], **change}
+    state["stages"]["b.onnx"] = {key: value for key, value in entry.items() if value is not None}
+    path.write_text(json.dumps(state))
+    with pytest.raises(InputError, match=r"run.json is damaged; delete it or choose another -o"):
+        run(recipe, tmp_path / "out")
+
+
+def test_missing_data_leaves_no_folder(recipe, tmp_path, made):
+    with pytest.raises(InputError):
+        run(recipe, tmp_path / "new" / "out", overrides={"recipe.data": str(tmp_path / "no.npz")})
+    assert not (tmp_path / "new").exists()
+
+
+def test_missing_networks_leave_no_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "none")
+    with pytest.raises(MissingError) as caught:
+        run("quickstart", tmp_path / "new" / "out")
+    assert str(caught.value) == (
+        "no shipped checkpoint 'mobilenet-fashion-mnist': this copy of nnc has no trained "
+        "networks; reinstall it, or train one with: nnc train"
+    )
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_that_wrote_nothing_leaves_no_lock(tmp_path):
+    (tmp_path / "mine").mkdir()
+    for folder in (tmp_path / "new" / "out", tmp_path / "mine"):
+        with pytest.raises(KeyboardInterrupt), only_run_in(folder):
+            raise KeyboardInterrupt
+    assert list(tmp_path.rglob("*")) == [tmp_path / "mine"]
+    (tmp_path / "mine" / "run.json").touch()
+    with pytest.raises(KeyboardInterrupt), only_run_in(tmp_path / "mine"):
+        raise KeyboardInterrupt
+    assert {path.name for path in (tmp_path / "mine").iterdir()} == {".run.lock", "run.json"}
 
 
 def test_a_folder_that_cannot_be_made(recipe, tmp_path, made):
@@ -173,7 +280,7 @@ output = "b.int8.onnx"
 [[stage]]
 run = "bench"
 files = ["a.safetensors", "b.onnx", "b.int8.onnx"]
-rounds = 3
+rounds = 6
 seconds = 0.2
 """
     recipe.write_text(text)

@@ -23,6 +23,9 @@ else:
 __all__ = ["Recipe", "StageSpec", "load_recipe", "shipped_recipes", "toml_value"]
 
 BENCH_OUTPUT = "results.json"
+CHECKPOINT = ".safetensors"
+MAX_DEPTH = 8
+TOO_LARGE = "a whole number of more than 64 bits; TOML has none such"
 RESERVED = {BENCH_OUTPUT, "results.md", "run.json"}
 
 
@@ -67,7 +70,9 @@ def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe
     InputError, naming the nearest, for anything unknown.
     """
     table, source = _read(name)
+    _table(table.get("recipe", {}), f"{source}: [recipe]")
     _override(table, overrides or {}, source)
+    _check_extent(table, source)
     _only(table, ("recipe", "stage"), source, "table")
     head = _table(table.get("recipe"), f"{source}: [recipe]")
     _only(head, ("name", "description", "data", "seed"), f"{source}: [recipe]")
@@ -91,7 +96,7 @@ def toml_value(text: str) -> Any:
     """``text`` as a TOML value; text that is none stands for itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # ValueError: no TOML, or a number of too many digits
         return text
 
 
@@ -114,6 +119,8 @@ def _read(name: str) -> tuple[dict[str, Any], str]:
         return tomllib.loads(text), source
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{source} is not TOML: {error}") from error
+    except ValueError as error:  # more digits than Python converts
+        raise InputError(f"{source}: {TOO_LARGE}") from error
 
 
 def _stage(
@@ -172,6 +179,13 @@ def _sources(
             )
         if not name.endswith(kind.takes) and not name.startswith(SHIPPED):
             raise InputError(f"{where}: from '{name}'; expected {' or '.join(kind.takes)}")
+        if name.startswith(SHIPPED) and CHECKPOINT not in kind.takes:
+            raise InputError(
+                f"{where}: from '{name}', a checkpoint; expected {' or '.join(kind.takes)}: "
+                "export it in an earlier stage"
+            )
+        if names.count(name) > 1:
+            raise InputError(f"{where}: '{name}' is named twice; name each file once")
     return tuple(names)
 
 
@@ -197,6 +211,21 @@ def _override(table: dict[str, Any], overrides: Mapping[str, Any], source: str) 
             raise InputError(f"--set {path}: {source} has no {part} stage")
         for entry in matching:
             entry[key] = value
+
+
+def _check_extent(table: Mapping[str, Any], source: str) -> None:
+    """Refuse numbers and nesting that no setting has and that could not even be shown."""
+    pending: list[tuple[Any, int]] = [(table, 0)]
+    while pending:
+        value, depth = pending.pop()
+        if depth > MAX_DEPTH:
+            raise InputError(f"{source}: nested more than {MAX_DEPTH} deep; expected plain values")
+        if isinstance(value, Mapping):
+            pending += [(part, depth + 1) for part in value.values()]
+        elif isinstance(value, list):
+            pending += [(part, depth + 1) for part in value]
+        elif isinstance(value, int) and value.bit_length() > 63:
+            raise InputError(f"{source}: {TOO_LARGE}")
 
 
 def _only(

@@ -97,10 +97,17 @@ def run(
     defaults to ``runs/NAME``; nothing is written outside it. Raises InputError for a bad recipe,
     for a folder in use, and for files there that no run of this recipe made (unless ``overwrite``).
     """
+    from ..data import open_data
+
     plan = load_recipe(str(recipe), overrides)
     folder = Path("runs") / plan.name if directory is None else directory
+    for spec in plan.stages:
+        for source in spec.sources:
+            if source.startswith(SHIPPED):
+                shipped_checkpoint(source)
+    data = open_data(plan.data, data_dir)
     with only_run_in(folder):
-        return _Run(plan, folder, data_dir, device, progress, overwrite, command).all(report)
+        return _Run(plan, folder, data, device, progress, overwrite, command).all(report)
 
 
 class _Run:
@@ -108,7 +115,7 @@ class _Run:
         self,
         plan: Recipe,
         folder: Path,
-        data_dir: Path | None,
+        data: DataSet,
         device: str,
         progress: Progress,
         overwrite: bool,
@@ -116,7 +123,7 @@ class _Run:
     ) -> None:
         self._plan = plan
         self._folder = folder
-        self._data_dir = data_dir
+        self._data = data
         self._device = device
         self._progress = progress
         self._overwrite = overwrite
@@ -125,10 +132,9 @@ class _Run:
 
     def all(self, report: Callable[[StageRecord], None] | None) -> RunResult:
         for spec in self._plan.stages:
-            self._check_free(spec)
-            for source in spec.sources:
-                if source.startswith(SHIPPED):
-                    shipped_checkpoint(source)
+            self._check_free(spec.output)
+            if spec.kind == "bench":
+                self._check_free(PAGE)
         records = []
         for spec in self._plan.stages:
             record = self._stage(spec)
@@ -146,11 +152,11 @@ class _Run:
             shipped=(int8 or models)[-1],
         )
 
-    def _check_free(self, spec: StageSpec) -> None:
-        path = self._folder / spec.output
+    def _check_free(self, output: str) -> None:
+        path = self._folder / output
         if path.is_dir():
             raise InputError(f"{path} is a directory; expected a free file name")
-        if path.exists() and not self._overwrite and not self._state.owns(spec.output):
+        if path.exists() and not self._overwrite and not self._state.owns(output):
             raise InputError(
                 f"{path} exists and is not this recipe's; choose another -o or pass --force"
             )
@@ -160,7 +166,7 @@ class _Run:
         mark = fingerprint(
             nnc=__version__,
             kind=spec.kind,
-            settings=dict(spec.settings),
+            settings=dict(KINDS[spec.kind].resolve(spec.settings, inputs)),
             sources=[(path.name, sha256_of(path)) for path in inputs],
             data=self._data_identity,
             seed=self._plan.seed,
@@ -200,12 +206,6 @@ class _Run:
         return shipped_checkpoint(source) if source.startswith(SHIPPED) else self._folder / source
 
     @cached_property
-    def _data(self) -> DataSet:
-        from ..data import open_data
-
-        return open_data(self._plan.data, self._data_dir)
-
-    @cached_property
     def _data_identity(self) -> str:
         """Names the images themselves, so that replaced data is noticed."""
         data = self._data
@@ -224,7 +224,8 @@ class _Run:
                 continue
             bench: dict[str, Any] = json.loads(record.output.read_text(encoding="utf-8"))
             page = self._folder / PAGE
-            if not record.kept or not page.is_file():
+            if self._state.mark_of(PAGE) != record.sha256 or not page.is_file():
+                self._state.start(PAGE, "")  # ours, but not yet the page of these results
                 made = datetime.fromtimestamp(record.output.stat().st_mtime, timezone.utc)
                 text = bench_page(
                     bench,
@@ -234,5 +235,6 @@ class _Run:
                 )
                 with write_whole(page, overwrite=True) as temporary:
                     temporary.write_text(text, encoding="utf-8")
+                self._state.start(PAGE, record.sha256)
             return bench
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from ...errors import InputError
+from ...errors import InputError, MissingError
 
 __all__ = ["SHIPPED", "input_file", "shipped_checkpoint"]
 
@@ -14,12 +14,20 @@ FOLDER = Path(__file__).resolve().parents[2] / "models" / "weights"
 
 
 def shipped_checkpoint(name: str) -> Path:
-    """The checkpoint that ``shipped:NAME`` names; InputError, naming the nearest, if none."""
+    """The checkpoint that ``shipped:NAME`` names; InputError, naming the nearest, if none.
+
+    Raises MissingError where nnc was installed without any.
+    """
     short = name.removeprefix(SHIPPED)
     known = {path.stem: path for path in sorted(FOLDER.glob("*.safetensors"))}
+    if not known:
+        raise MissingError(
+            f"no shipped checkpoint '{short}': this copy of nnc has no trained networks; "
+            "reinstall it, or train one with: nnc train"
+        )
     if short not in known:
         near = difflib.get_close_matches(short, known, n=1, cutoff=0.4)
-        hint = f"did you mean '{near[0]}'?" if near else f"expected {', '.join(known) or 'none'}"
+        hint = f"did you mean '{near[0]}'?" if near else f"expected {', '.join(known)}"
         raise InputError(f"no shipped checkpoint '{short}'; {hint}")
     return known[short]
 

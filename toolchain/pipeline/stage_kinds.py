@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
@@ -15,13 +16,17 @@ __all__ = ["KINDS", "StageKind"]
 Settings = Mapping[str, Any]
 
 
+def _as_stated(settings: Settings, _inputs: tuple[Path, ...]) -> Settings:
+    return dict(settings)
+
+
 @dataclass(frozen=True)
 class StageKind:
     """What a stage of one kind takes and makes.
 
     ``structure`` names the keys that wire stages together; ``settings`` the others with their
     type; ``suffix`` ends its output's name, ``takes`` its inputs'. ``validate`` raises InputError
-    for values out of range.
+    for values out of range; ``resolve`` gives every number the stage will use on its inputs.
     """
 
     structure: tuple[str, ...]
@@ -30,6 +35,7 @@ class StageKind:
     takes: tuple[str, ...]
     validate: Callable[[Settings], object]
     runner: Callable[[StageJob], Mapping[str, Any]]
+    resolve: Callable[[Settings, tuple[Path, ...]], Settings] = _as_stated
     required: tuple[str, ...] = ()
 
     def check(self, settings: Settings, where: str) -> None:
@@ -61,6 +67,7 @@ KINDS: dict[str, StageKind] = {
         takes=(),
         validate=stage_runners.train_settings,
         runner=stage_runners.run_train,
+        resolve=stage_runners.resolved_train,
     ),
     "prune": StageKind(
         structure=("from", "output"),
@@ -70,6 +77,7 @@ KINDS: dict[str, StageKind] = {
         takes=(".safetensors",),
         validate=stage_runners.prune_settings,
         runner=stage_runners.run_prune,
+        resolve=stage_runners.resolved_prune,
     ),
     "export": StageKind(
         structure=("from", "output"),

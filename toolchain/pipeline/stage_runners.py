@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .stage_job import StageJob
@@ -17,6 +18,8 @@ __all__ = [
     "bench_settings",
     "prune_settings",
     "quantise_settings",
+    "resolved_prune",
+    "resolved_train",
     "run_bench",
     "run_export",
     "run_prune",
@@ -35,6 +38,11 @@ def train_settings(settings: Settings, **place: Any) -> TrainSettings:
     return TrainSettings.from_recipe(**settings, **place)
 
 
+def resolved_train(settings: Settings, _inputs: tuple[Path, ...]) -> Settings:
+    """All numbers of a train stage, those of its training recipe too."""
+    return train_settings(settings).to_json()
+
+
 def run_train(job: StageJob) -> Settings:
     """Train a network from scratch; an interrupted training goes on after its last epoch."""
     from ..training.train import train
@@ -48,6 +56,13 @@ def prune_settings(settings: Settings, arch: str = "mobilenet", **place: Any) ->
     from ..pruning import PruneSettings
 
     return PruneSettings.for_network(arch, **settings, **place)
+
+
+def resolved_prune(settings: Settings, inputs: tuple[Path, ...]) -> Settings:
+    """All numbers of a prune stage, those of its training recipe too."""
+    from ...models.checkpoint import read_card
+
+    return prune_settings(settings, read_card(inputs[0]).architecture).to_json()
 
 
 def run_prune(job: StageJob) -> Settings:
@@ -130,10 +145,10 @@ def run_bench(job: StageJob) -> Settings:
     result = bench(
         job.inputs,
         bench_settings({**job.settings, "seed": job.seed}),
-        test_part(job.data),
+        test_part(job.data, job.settings.get("images"), job.seed),
         defaults=data_defaults(job.data),
         progress=job.progress,
     ).to_json()
     with write_whole(job.output, overwrite=True) as temporary:
-        temporary.write_text(json.dumps(result, indent=2), encoding="utf-8")
+        temporary.write_text(json.dumps(result, indent=2, allow_nan=False), encoding="utf-8")
     return {"files": [path.name for path in job.inputs]}

@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ __all__ = ["STATE_FILE", "RunState", "fingerprint", "only_run_in"]
 STATE_FILE = "run.json"
 LOCK_FILE = ".run.lock"
 SCHEMA_VERSION = 1
+STARTED = {"fingerprint"}
+FINISHED = STARTED | {"sha256", "size_bytes", "seconds", "result"}
 
 
 def fingerprint(**parts: Any) -> str:
@@ -41,7 +43,8 @@ class RunState:
         try:
             state = json.loads(self._path.read_text(encoding="utf-8"))
             version, owner, stages = state["schema_version"], state["recipe"], state["stages"]
-            self._stages = {str(name): dict(entry) for name, entry in stages.items()}
+            self._stages = {str(name): _entry(entry) for name, entry in stages.items()}
+            json.dumps(state, allow_nan=False)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"{self._path} is damaged; delete it or choose another -o") from error
         if version != SCHEMA_VERSION or owner != recipe:
@@ -63,6 +66,11 @@ class RunState:
     def owns(self, output: str) -> bool:
         """Whether a file of that name is this recipe's to replace."""
         return output in self._stages
+
+    def mark_of(self, output: str) -> str | None:
+        """The fingerprint that ``output`` was made or started with, None where it never was."""
+        entry = self._stages.get(output)
+        return None if entry is None else str(entry["fingerprint"])
 
     def start(self, output: str, expected: str) -> None:
         """Record that ``output`` is being made: whatever stands there is ours from now on."""
@@ -92,7 +100,25 @@ class RunState:
             "stages": self._stages,
         }
         with write_whole(self._path, overwrite=True) as temporary:
-            temporary.write_text(json.dumps(state, indent=1, default=str), encoding="utf-8")
+            temporary.write_text(
+                json.dumps(state, indent=1, default=str, allow_nan=False), encoding="utf-8"
+            )
+
+
+def _entry(value: Any) -> dict[str, Any]:
+    """A stage's record as `RunState` writes it; ValueError for anything else."""
+    entry = dict(value)
+    sizes = (entry.get("size_bytes", 0), entry.get("seconds", 0))
+    if (
+        set(entry) not in (STARTED, FINISHED)
+        or not isinstance(entry["fingerprint"], str)
+        or not isinstance(entry.get("sha256", ""), str)
+        or not isinstance(sizes[0], int)
+        or not all(isinstance(size, (int, float)) and 0 <= size < 2**63 for size in sizes)
+        or not isinstance(entry.get("result", {}), dict)
+    ):
+        raise ValueError("not a stage's record")
+    return entry
 
 
 @contextmanager
@@ -100,22 +126,49 @@ def only_run_in(directory: Path) -> Iterator[None]:
     """Hold the folder's lock; InputError where another run holds it.
 
     The lock is the operating system's, so it ends with the process however that ends; the empty
-    lock file itself stays.
+    lock file itself stays. Where the block raises and has written nothing, it goes too, with the
+    folders made for it.
     """
+    lock = directory / LOCK_FILE
+    new_folders = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+    new_lock = not lock.exists()
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        handle = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"cannot write into {directory}: {reason}") from error
     try:
-        if not _lock(handle):
+        if not _lock(handle) or not _is_still(lock, handle):
             raise InputError(
                 f"another nnc run is at work in {directory}; wait for it or choose another -o"
             )
-        yield
+        try:
+            yield
+        except BaseException:
+            if new_lock:
+                _remove_alone(lock, new_folders)
+            raise
     finally:
         os.close(handle)
+
+
+def _is_still(lock: Path, handle: int) -> bool:
+    """Whether the name still leads to the locked file: a run that fails at once removes it."""
+    try:
+        return os.path.samestat(lock.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _remove_alone(lock: Path, folders: Iterable[Path]) -> None:
+    """Remove the lock file, and ``folders`` from the inmost on, if nothing else lies beside it."""
+    with suppress(OSError):  # in use by another run meanwhile, or open as on Windows
+        if [path.name for path in lock.parent.iterdir()] != [lock.name]:
+            return
+        lock.unlink()
+        for folder in folders:
+            folder.rmdir()
 
 
 def _lock(handle: int) -> bool:
