@@ -1,6 +1,6 @@
 """``python -m nnc`` is the ``nnc`` command."""
 
-from .toolchain.cli.main import main
+from .toolchain.cli.entry import main
 
 __all__: list[str] = []
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 from nnc import __version__
 from nnc.errors import BudgetError, InputError, MissingError, NncError
 from nnc.toolchain.cli.main import ALIASES, COMMANDS
+from nnc.toolchain.cli.rich_console import RichConsole
 
 HEAVY = ("torch", "torchvision", "onnx", "onnxruntime", "onnxscript", "numpy", "rich", "PIL")
 
@@ -141,6 +144,68 @@ def test_a_closed_pipe_is_no_error(nnc, monkeypatch):
     program = f"{sys.executable} -m nnc inspect --help | true"
     done = subprocess.run(["sh", "-c", program], capture_output=True, text=True)
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&- <&-"])
+@pytest.mark.parametrize("arguments", ["--help", "inspect --layers {}", "inspect nowhere.onnx"])
+def test_closed_streams_are_no_error(tiny_onnx, arguments, closed):
+    program = f"{sys.executable} -m nnc {arguments.format(tiny_onnx)} {closed}"
+    done = subprocess.run(["sh", "-c", program], capture_output=True, text=True)
+    failed = "nowhere" in arguments
+    assert (done.returncode, done.stdout) == (2 if failed else 0, "")
+    assert done.stderr.count("\n") == (1 if failed and "2>" not in closed else 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX pipes")
+def test_a_table_into_a_closed_pipe(tiny_onnx):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "nnc", "inspect", "--layers", str(tiny_onnx)],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_rich_lets_a_broken_pipe_through():
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        RichConsole(file=Broken()).print("row")
+
+
+INTERRUPTED_WHILE_LOADING = """
+import sys
+class Strike:
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Strike())
+from nnc.toolchain.cli.entry import main
+main()
+"""
+
+
+def test_an_interrupt_while_modules_load_is_one_line():
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WHILE_LOADING], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "nnc: interrupted\n")
+
+
+def test_the_way_in_loads_next_to_nothing():
+    code = (
+        "import sys; before = set(sys.modules); import nnc.toolchain.cli.entry\n"
+        "print(sorted(n for n in set(sys.modules) - before if n.partition('.')[0] != 'nnc'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert {"click", "logging", "json"}.isdisjoint(eval(done.stdout)), done.stdout
 
 
 def test_full_standard_output_is_one_line():

@@ -51,7 +51,7 @@ class Console:
         """
         if self.quiet or self.as_json:
             return
-        from rich.console import Console as RichConsole
+        from .rich_console import RichConsole
 
         rich = RichConsole(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
         rich.print(view(rich.width))

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import click
@@ -19,7 +20,7 @@ from ... import __version__
 from ...errors import NncError
 from ..report.plain_text import one_line
 
-__all__ = ["COMMANDS", "Command", "cli", "main", "run_command_line"]
+__all__ = ["COMMANDS", "Command", "cli", "run_command_line"]
 
 BROKEN_PIPE = 141
 INTERRUPTED = 130
@@ -118,13 +119,9 @@ def cli() -> None:
     """
 
 
-def main() -> None:
-    """The console script: runs the command line and exits with its code."""
-    sys.exit(run_command_line(sys.argv[1:]))
-
-
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run ``nnc ARGUMENTS`` and return its exit code; only a bug comes out as an exception."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         _never_fail_to_encode(stream)
     _terminate_like_an_interrupt()
@@ -219,6 +216,13 @@ def _terminate_like_an_interrupt() -> None:
 
     with contextlib.suppress(ValueError):  # not the main thread, as in an embedded call
         signal.signal(signal.SIGTERM, stop)
+
+
+def _open_closed_streams() -> None:
+    """Streams closed by the caller (``>&-``) lead nowhere, and no file takes their descriptors."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _never_fail_to_encode(stream: IO[str]) -> None:

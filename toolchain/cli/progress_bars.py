@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console as RichConsole
 from rich.console import RenderableType
 from rich.markup import escape
 from rich.progress import (
@@ -18,6 +17,7 @@ from rich.progress import (
 )
 
 from ..report.plain_text import printable
+from .rich_console import RichConsole
 
 __all__ = ["ProgressBars"]
 
