@@ -162,6 +162,29 @@ def test_output_that_is_the_input(nnc, tiny_onnx, checkpoint, given):
     )
 
 
+@pytest.mark.parametrize("spelling", ["link", "other way"])
+@pytest.mark.parametrize("given", ["quantise", "prune"])
+def test_output_that_is_the_input_by_another_name(
+    nnc, tmp_path, tiny_onnx, checkpoint, given, spelling
+):
+    original = tiny_onnx if given == "quantise" else checkpoint
+    source = tmp_path / original.name
+    source.write_bytes(original.read_bytes())
+    (tmp_path / "folder").mkdir()
+    if spelling == "link":
+        output = tmp_path / f"link{source.suffix}"
+        output.symlink_to(source)
+    else:
+        output = tmp_path / "folder" / ".." / source.name
+    more = ["--sensitivity", "0.1"] if given == "prune" else []
+    result = nnc(given, source, *more, "-o", output, "--force")
+    assert (result.code, result.err) == (
+        2,
+        f"nnc: error: output {output} is the input itself; choose another -o\n",
+    )
+    assert source.read_bytes() == original.read_bytes()
+
+
 def test_a_disk_that_fills_up(nnc, tmp_path, tiny_onnx, small_npz):
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from nnc.model_card import InputSpec
+from nnc.toolchain.cli.console import Console
 from nnc.toolchain.cli.options import data_options
 from nnc.toolchain.data import DATA_NAMES
 from nnc.toolchain.report.plain_text import byte_size
@@ -55,7 +57,7 @@ def test_checkpoint_to_onnx_to_int8_to_table(nnc, tmp_path, checkpoint):
     exported, int8 = tmp_path / "net.onnx", tmp_path / "net.int8.onnx"
     assert nnc("export", checkpoint, "-o", exported).code == 0
     assert nnc("quantise", exported, "--samples", 32).code == 0
-    arguments = ["--images", 100, "--seconds", 0.2, "--rounds", 3, "--json"]
+    arguments = ["--images", 100, "--seconds", 0.2, "--rounds", 6, "--json"]
     result = nnc("bench", checkpoint, exported, int8, *arguments)
     assert result.code == 0, result.err
     value = json.loads(result.out)
@@ -73,7 +75,7 @@ def test_checkpoint_to_onnx_to_int8_to_table(nnc, tmp_path, checkpoint):
 
 def test_bench_table_in_a_pipe(nnc, tiny_onnx, foreign_onnx, small_npz, tmp_path):
     output = tmp_path / "bench.json"
-    arguments = ["--data", small_npz, "--seconds", 0.1, "--rounds", 3, "-o", output]
+    arguments = ["--data", small_npz, "--seconds", 0.1, "--rounds", 6, "-o", output]
     result = nnc("bench", tiny_onnx, foreign_onnx, *arguments)
     assert result.code == 0, result.err
     lines = result.out.splitlines()
@@ -89,8 +91,42 @@ def test_bench_table_in_a_pipe(nnc, tiny_onnx, foreign_onnx, small_npz, tmp_path
     assert len(json.loads(output.read_text())["results"]) == 2
 
 
+def test_bench_writes_no_file_that_is_not_json(nnc, monkeypatch, tmp_path, foreign_onnx):
+    class NotANumber:
+        def to_json(self):
+            return {"results": float("nan")}
+
+    monkeypatch.setattr("nnc.runtimes.bench.bench", lambda *_args, **_named: NotANumber())
+    monkeypatch.setattr(Console, "show", lambda *_args: None)
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        nnc("bench", foreign_onnx, "--no-accuracy", "-o", tmp_path / "bench.json")
+    assert not any(tmp_path.iterdir())
+
+
+def test_bench_measures_a_balanced_limited_part(nnc, monkeypatch, tmp_path, tiny_onnx):
+    parts = []
+
+    class Nothing:
+        def to_json(self):
+            return {}
+
+    def measure(_paths, settings, part, **_named):
+        parts.append((settings.images, settings.seed, part))
+        return Nothing()
+
+    monkeypatch.setattr("nnc.runtimes.bench.bench", measure)
+    monkeypatch.setattr(Console, "show", lambda *_args: None)
+    assert nnc("bench", tiny_onnx, "--images", 50, "--seed", 3).code == 0
+    ((images, seed, part),) = parts
+    labels = [
+        int(x) for _pixels, y in part.batches(InputSpec(1, 28, 28, (0.5,), (0.5,))) for x in y
+    ]
+    assert (images, seed, part.images) == (50, 3, 50)
+    assert sorted(labels) == sorted(list(range(10)) * 5)
+
+
 def test_bench_without_accuracy_needs_no_data(nnc, foreign_onnx):
-    result = nnc("bench", foreign_onnx, "--no-accuracy", "--seconds", 0.1, "--rounds", 3, "--json")
+    result = nnc("bench", foreign_onnx, "--no-accuracy", "--seconds", 0.1, "--rounds", 6, "--json")
     assert json.loads(result.out)["results"][0]["accuracy"] is None
 
 

@@ -57,7 +57,7 @@ def test_quantise_bench_and_inspect(torch_free, tiny_onnx, small_npz, tmp_path):
 
     done = torch_free(
         *("bench", tiny_onnx, output, "--data", small_npz),
-        *("--rounds", 3, "--seconds", 0.1, "--json"),
+        *("--rounds", 6, "--seconds", 0.1, "--json"),
     )
     assert (done.returncode, done.stderr) == (0, "")
     results = json.loads(done.stdout)["results"]

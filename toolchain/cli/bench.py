@@ -49,7 +49,7 @@ __all__ = ["bench"]
 )
 @click.option(
     "--rounds",
-    type=click.IntRange(3, 10_000),
+    type=click.IntRange(6, 10_000),
     default=15,
     show_default=True,
     help="How often the files take turns.",
@@ -131,7 +131,7 @@ def bench(
     result = measure(
         paths,
         settings,
-        None if data_set is None else test_part(data_set),
+        None if data_set is None else test_part(data_set, images, seed),
         overrides=overrides,
         defaults=NO_OVERRIDES if data_set is None else data_defaults(data_set),
         progress=console.progress,
@@ -143,7 +143,7 @@ def bench(
         console.json(result)
         return
     with write_whole(output, overwrite=force) as temporary:
-        temporary.write_text(json.dumps(result, indent=2), encoding="utf-8")
+        temporary.write_text(json.dumps(result, indent=2, allow_nan=False), encoding="utf-8")
     console.wrote(output, result)
 
 

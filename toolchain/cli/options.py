@@ -127,9 +127,17 @@ def output_path(source: Path, given: Path | None, suffix: str) -> tuple[Path, Pa
         folder = Path() if path is not source else source.parent
         given = folder / (path.stem + suffix)
     check_suffix(given, "." + suffix.rpartition(".")[2])
-    if given.absolute() == path.absolute():
+    if _same_file(given, path):
         raise InputError(f"output {given} is the input itself; choose another -o")
     return path, given
+
+
+def _same_file(first: Path, second: Path) -> bool:
+    """Whether two names lead to one file, through links and other spellings too."""
+    try:
+        return first.samefile(second)
+    except (OSError, ValueError):  # one of them does not exist, or cannot
+        return first.absolute() == second.absolute()
 
 
 def check_suffix(output: Path, suffix: str) -> None:
