@@ -12,7 +12,10 @@ from pathlib import Path
 
 from .errors import InputError, NncError
 
-__all__ = ["check_input", "check_output", "sha256_of", "write_whole"]
+__all__ = ["check_input", "check_output", "disk_full", "sha256_of", "write_whole"]
+
+_DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""No space, a file over the size limit, and (where the system has them) a used-up quota."""
 
 
 def check_input(path: Path) -> Path:
@@ -36,16 +39,22 @@ def check_input(path: Path) -> Path:
 def check_output(path: Path, *, overwrite: bool = False) -> Path:
     """Return ``path`` if a file can be written there, before any long work starts.
 
-    Missing parent folders are made. Raises InputError where the path is a directory, exists
-    (unless ``overwrite``) or cannot be written.
+    Nothing is made yet: missing parent folders count as writable where the nearest folder that
+    exists is. Raises InputError where the path is a directory, exists (unless ``overwrite``) or
+    cannot be written.
     """
     try:
         if path.is_dir():
             raise InputError(f"{path} is a directory; expected a file name")
         if path.exists() and not overwrite:
             raise InputError(f"{path} exists; choose another -o or pass --force to replace it")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
+        missing, folder = _missing_folders(path)
+        if not folder.is_dir():
+            raise InputError(f"cannot write {path}: {folder} is not a directory")
+        for one in (*missing, path):
+            # Asked for beside what exists, a name that no file may have is refused at once.
+            _stands(folder / one.name)
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except (OSError, ValueError) as error:
         raise InputError(f"cannot write {path}: {_reason(error)}") from error
@@ -57,15 +66,20 @@ def write_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; rename it to ``path`` when the block ends well.
 
     If the block raises (also on Ctrl-C), the temporary file is removed and whatever stood at
-    ``path`` stays. Raises InputError as `check_output` does, NncError where the disk is full.
+    ``path`` stays; parent folders made for it go again. Raises InputError as `check_output` does,
+    NncError where the disk is full.
     """
     check_output(path, overwrite=overwrite)
-    handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name[:80]}.", suffix=f".part{path.suffix}"
-    )
-    os.close(handle)
-    temporary = Path(name)
+    missing, _ = _missing_folders(path)
+    temporary = None
+    written = False
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name[:40]}.", suffix=f".part{path.suffix[:16]}"
+        )
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         _flush(temporary)
         temporary.chmod(0o666 & ~_umask())
@@ -73,11 +87,22 @@ def write_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             temporary.replace(path)
         else:
             _rename_new(temporary, path)
+        written = True
     except OSError as error:
         raise NncError(f"cannot write {path}: {_reason(error)}") from error
     finally:
         with suppress(OSError):
-            temporary.unlink()
+            if temporary is not None:
+                temporary.unlink()
+        with suppress(OSError):
+            # Only empty folders go: another process may have put files there meanwhile.
+            for folder in () if written else missing:
+                folder.rmdir()
+
+
+def disk_full(error: OSError) -> bool:
+    """Whether a file could not be written for want of space: disk, quota or file-size limit."""
+    return error.errno in _DISK_FULL
 
 
 def sha256_of(path: Path) -> str:
@@ -102,6 +127,25 @@ def _rename_new(source: Path, target: Path) -> None:
         source.replace(target)
 
 
+def _missing_folders(path: Path) -> tuple[list[Path], Path]:
+    """The parents of ``path`` that are not there, innermost first, and the first that is."""
+    missing = []
+    folder = path.parent
+    while not _stands(folder) and folder != folder.parent:
+        missing.append(folder)
+        folder = folder.parent
+    return missing, folder
+
+
+def _stands(path: Path) -> bool:
+    """Whether anything has this name, a broken link too; OSError where that cannot be told."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def _flush(path: Path) -> None:
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
@@ -114,6 +158,6 @@ def _umask() -> int:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and disk_full(error):
         return "no space left on the disk; free some and run the command again"
     return (getattr(error, "strerror", None) or str(error)).lower()
