@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import random
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from .artifact import NO_OVERRIDES, Artifact, CardOverrides, read_artifact
 from .base import check_place
 from .environment import describe_environment
 from .latency import Latency, Speedup, runs_per_round, summarise
+from .statistics import LEAST_VALUES
 from .worker_process import WorkerProcess
 
 if TYPE_CHECKING:
@@ -43,22 +43,23 @@ class BenchSettings:
     batch_size: int = 1
     """Images in one timed inference."""
     rounds: int = 15
-    """How often the files take turns."""
+    """How often the files take turns; fewer than 6 give no 95% interval of the speed-up."""
     seconds: float = 3.0
     """Timed seconds a file, over all rounds."""
     seed: int = 0
     accuracy: bool = True
     images: int | None = None
-    """Test images to measure accuracy on, from the first; None for all."""
+    """Images to measure accuracy on: the first so many that the test part yields; None for all."""
 
     def __post_init__(self) -> None:
         check_place(self.device, self.threads)
         _whole("batch size", self.batch_size, 1, 65_536)
-        _whole("rounds", self.rounds, 3, 10_000)
+        _whole("rounds", self.rounds, LEAST_VALUES, 10_000, " (fewer give no 95% interval)")
         _whole("seed", self.seed, 0, 2**63 - 1)
         if self.images is not None:
             _whole("images", self.images, 1, 2**31)
-        number = isinstance(self.seconds, (int, float)) and math.isfinite(self.seconds)
+        number = isinstance(self.seconds, (int, float)) and not isinstance(self.seconds, bool)
+        # False for NaN as well, and safe for whole numbers that no float can hold.
         if not number or not 0 < self.seconds <= 3600:
             raise InputError(f"seconds {self.seconds}: expected a number above 0, 3600 at most")
 
@@ -157,7 +158,7 @@ def bench(
         samples = _rounds(workers, costs, settings, progress)
         memory = [worker.peak_memory_bytes() for worker in workers]
         accuracies = _accuracies(workers, artifacts, settings, test, progress)
-    figures = summarise(samples, settings.seed)
+    figures = summarise(samples)
     measured = zip(artifacts, names, accuracies, figures, memory, strict=True)
     return BenchResult(
         settings=settings,
@@ -256,6 +257,6 @@ def _accuracies(
     return found
 
 
-def _whole(name: str, value: int, low: int, high: int) -> None:
+def _whole(name: str, value: int, low: int, high: int, why: str = "") -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InputError(f"{name} {value}: expected a whole number from {low} to {high}")
+        raise InputError(f"{name} {value}: expected a whole number from {low} to {high}{why}")

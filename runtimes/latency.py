@@ -105,13 +105,13 @@ def runs_per_round(nanoseconds: float, seconds: float) -> int:
 
 
 def summarise(
-    rounds: Sequence[Sequence[np.ndarray[Any, Any]]], seed: int
+    rounds: Sequence[Sequence[np.ndarray[Any, Any]]],
 ) -> list[tuple[Latency, Speedup]]:
     """Figures of each file from ``rounds[file][round]``, int64 nanoseconds [runs].
 
     Latency pools all runs. The speed-up against the first file is the median over rounds of the
     ratio of the round's medians, so that what slows the machine for a while slows both sides; its
-    interval is a bootstrap over rounds.
+    interval that of the rounds' order statistics (`median_interval`, at least 6 rounds).
     """
     import numpy as np
 
@@ -123,6 +123,6 @@ def summarise(
         speedup = Speedup(1.0, 1.0, 1.0)
         if index:
             ratios = [base / own for base, own in zip(medians[0], medians[index], strict=True)]
-            speedup = Speedup(*median_interval(ratios, seed=seed))
+            speedup = Speedup(*median_interval(ratios))
         results.append((Latency(float(middle), float(low), float(high), runs), speedup))
     return results

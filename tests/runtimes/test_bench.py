@@ -24,7 +24,7 @@ from nnc.runtimes.worker_process import WorkerProcess
 
 pytest.importorskip("onnxruntime")
 
-QUICK = BenchSettings(rounds=3, seconds=0.03)
+QUICK = BenchSettings(rounds=6, seconds=0.03)
 
 
 def noise(count: int = 50, batch: int = 20, *, classes: int = 3, channels: int = 1) -> TestPart:
@@ -82,7 +82,7 @@ def test_the_result_has_the_promised_shape_and_true_accuracy(tiny, net):
 def test_accuracy_is_null_without_images_and_limited_when_asked(tiny):
     path = tiny()
     assert bench([path], QUICK, None).to_json()["results"][0]["accuracy"] is None
-    limited = BenchSettings(rounds=3, seconds=0.03, images=25, batch_size=64)
+    limited = BenchSettings(rounds=6, seconds=0.03, images=25, batch_size=64)
     entry = bench([path], limited, noise()).to_json()["results"][0]
     assert entry["accuracy"]["images"] == 25
     assert entry["batch_size"] == 64
@@ -139,9 +139,12 @@ def test_no_file_and_the_same_file_twice_are_refused(tiny, tmp_path):
         {"device": "tpu"},
         {"threads": 0},
         {"batch_size": 0},
-        {"rounds": 1},
+        {"rounds": 5},
         {"seconds": 0},
         {"seconds": float("nan")},
+        {"seconds": float("inf")},
+        {"seconds": 10**400},
+        {"seconds": True},
         {"images": 0},
         {"seed": -1},
         {"batch_size": "8"},
@@ -151,6 +154,11 @@ def test_no_file_and_the_same_file_twice_are_refused(tiny, tmp_path):
 def test_bad_settings_are_refused(settings):
     with pytest.raises(InputError, match="expected"):
         BenchSettings(**settings)
+
+
+def test_fewer_rounds_than_an_interval_takes_are_refused_with_the_reason():
+    with pytest.raises(InputError, match=r"rounds 5: .* from 6 to 10000 \(fewer give no 95%"):
+        BenchSettings(rounds=5)
 
 
 def test_a_killed_worker_is_one_clear_error(tiny, net):
