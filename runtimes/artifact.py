@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import onnx
+
     from .base import TensorSpec
+    from .onnx_graph import GraphFacts
 
 __all__ = ["NO_OVERRIDES", "Artifact", "CardOverrides", "read_artifact"]
 
@@ -124,7 +127,6 @@ def _read_onnx(
     path: Path, runtime: str, overrides: CardOverrides, defaults: CardOverrides
 ) -> Artifact:
     from .onnx_files import load_model, read_properties
-    from .onnx_graph import read_graph
     from .onnx_shapes import graph_inputs, graph_outputs
 
     model = load_model(path)
@@ -132,7 +134,7 @@ def _read_onnx(
     own = ModelCard.from_properties(read_properties(model), str(path))
     if own is not None:
         card = _overridden(own, overrides, path)
-        facts = read_graph(model, _image_size(card.input))
+        facts = _graph_facts(model, _image_size(card.input), path)
     else:
         given = _first(overrides, defaults)
         square = given.image_size
@@ -148,7 +150,7 @@ def _read_onnx(
                 f"{path}: its input '{spec.name}' leaves channels or image size open; "
                 "say --image-size, and --mean and --std with one number a channel"
             )
-        facts = read_graph(model, (channels, height, width))
+        facts = _graph_facts(model, (channels, height, width), path)
         output = facts.output_shape
         if not output or None in output[1:]:
             output = graph_outputs(model)[0].shape
@@ -187,9 +189,6 @@ def _overridden(card: ModelCard, overrides: CardOverrides, path: Path) -> ModelC
         "image size": (size and (size, size), (spec.height, spec.width)),
         "labels": (overrides.labels, card.labels),
     }
-    for name, (given, own) in says.items():
-        if given is not None and given != own:
-            log.warning("%s: %s %s replaces its metadata's %s", path, name, given, own)
     try:
         image = InputSpec(
             channels=spec.channels,
@@ -201,9 +200,30 @@ def _overridden(card: ModelCard, overrides: CardOverrides, path: Path) -> ModelC
         labels = card.labels if overrides.labels is None else overrides.labels
         if len(labels) != len(card.labels):
             raise InputError(f"{len(labels)} labels given; it has {len(card.labels)} classes")
-        return replace(card, input=image, labels=labels)
+        overridden = replace(card, input=image, labels=labels)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    for name, (given, own) in says.items():
+        if given is not None and given != own:
+            log.warning("%s: %s %s replaces its metadata's %s", path, name, given, own)
+    return overridden
+
+
+def _graph_facts(model: onnx.ModelProto, image: tuple[int, int, int], path: Path) -> GraphFacts:
+    """`read_graph`, with whatever it stumbles over in a damaged model told in one line."""
+    from .onnx_graph import read_graph
+
+    try:
+        return read_graph(model, image)
+    except MemoryError:
+        raise
+    # A damaged model can break any assumption about its nodes: no common base.
+    except Exception as error:
+        first = (str(error).splitlines() or [""])[0]
+        raise InputError(
+            f"{path} is not a usable ONNX model: its graph cannot be read "
+            f"({type(error).__name__}: {first})"
+        ) from error
 
 
 def _image_input(inputs: tuple[TensorSpec, ...], path: Path) -> TensorSpec:

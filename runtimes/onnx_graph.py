@@ -197,10 +197,13 @@ class _Walk:
         if slot >= len(node.input):
             return "", None
         name, dequantise = node.input[slot], None
+        seen = set()
         while name not in self.constants:
             maker = self.makers.get(name)
-            if maker is None or maker.op_type not in _THROUGH or not maker.input:
+            # A model that was not loaded by `load_model` may make a value of itself.
+            if maker is None or name in seen or maker.op_type not in _THROUGH or not maker.input:
                 return "", None
+            seen.add(name)
             dequantise = maker if maker.op_type == "DequantizeLinear" else None
             name = maker.input[0]
         return name, dequantise
@@ -234,6 +237,8 @@ def _macs(
     """Multiply-accumulates of one node for one image; 0 for layers without, None if unknown."""
     if slots.product is None:
         return 0
+    if len(node.input) <= max(slots.product):
+        return None
     left, right = (shapes.get(node.input[slot]) for slot in slots.product)
     output = shapes.get(node.output[0])
     if left is None or right is None or output is None:

@@ -35,6 +35,36 @@ def test_overrides_replace_metadata_and_say_so(tiny, net, caplog):
     assert "std" not in caplog.text
 
 
+def test_an_override_that_fails_says_nothing_of_replacing(tiny, caplog):
+    with (
+        caplog.at_level(logging.WARNING),
+        pytest.raises(InputError, match="2 labels given; it has 3 classes"),
+    ):
+        read_artifact(tiny(), CardOverrides(mean=(0.25,), labels=("a", "b")))
+    assert caplog.text == ""
+
+
+def test_a_graph_that_cannot_be_read_is_one_line(net, tmp_path):
+    make = onnx.helper.make_node
+    nodes = [
+        make("Flatten", ["x"], ["a"]),
+        make("DequantizeLinear", ["w", "scale", "zero"], ["wf"], axis=0),
+        make("MatMul", ["a", "wf"], ["y"]),
+    ]
+    constants = {
+        "w": np.ones((64, 3), np.uint8),
+        "scale": np.ones(5, np.float32),
+        "zero": np.ones(5, np.uint8),
+    }
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(net.wrap(nodes, constants).SerializeToString())
+    with pytest.raises(
+        InputError, match=r"odd\.onnx is not a usable ONNX model: .*Error"
+    ) as caught:
+        read_artifact(path)
+    assert "\n" not in str(caught.value)
+
+
 def test_foreign_onnx_takes_overrides_then_graph_then_defaults(tiny):
     path = tiny(card=None)
     plain = read_artifact(path)

@@ -121,6 +121,88 @@ def test_a_tensor_with_missing_bytes_is_refused(net, tmp_path):
         load_model(path)
 
 
+def broken(net, tmp_path: Path, change) -> Path:
+    """The tiny network after ``change(model)``."""
+    model = net.tiny_model()
+    change(model)
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def retype(model, **fields) -> None:
+    """Give the tensor ``fc.weight`` (float32 [3, 4]) other fields, without its bytes."""
+    tensor = model.graph.initializer[2]
+    tensor.ClearField("raw_data")
+    for name, value in fields.items():
+        if isinstance(value, list):
+            tensor.ClearField(name)
+            getattr(tensor, name).extend(value)
+        else:
+            setattr(tensor, name, value)
+
+
+def insert(model, *arguments, **settings) -> None:
+    model.graph.node.insert(0, onnx.helper.make_node(*arguments, **settings))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda model: retype(model, float_data=[1.0] * 5),
+            r"'fc\.weight' holds 5 values where its shape \[3, 4\] takes 12",
+        ),
+        (lambda model: retype(model, dims=[10**6, 10**7]), "holds 0 values where its shape"),
+        (lambda model: retype(model, dims=[2**62, 2**62]), "holds 0 values where its shape"),
+        (lambda model: retype(model, data_type=999, raw_data=b"abc"), "is of data type 999"),
+        (lambda model: retype(model, data_type=0), "is of data type 0"),
+        (
+            lambda model: retype(model, data_type=8, string_data=[b"x"] * 11),
+            "holds 11 values where",
+        ),
+        (lambda model: retype(model, data_type=22, int32_data=[0] * 12), "takes 6"),
+        (lambda model: insert(model, "Conv", ["x", "conv.weight"], []), "makes nothing"),
+        (
+            lambda model: insert(model, "Identity", ["x"], ["x"], name="loop"),
+            r"node 'loop' \(Identity\) makes 'x', which is there already",
+        ),
+        (lambda model: insert(model, "Relu", ["x"], ["b"]), "makes 'b', which is there already"),
+        (lambda model: insert(model, "Relu", ["x"], ["fc.bias"]), "'fc.bias', which is there"),
+    ],
+    ids=[
+        *("float_data", "huge", "overflow", "type", "untyped", "strings", "int4"),
+        *("no output", "loop", "twice", "initialiser"),
+    ],
+)
+def test_graphs_and_tensors_that_lie_are_refused(net, tmp_path, change, message):
+    with pytest.raises(InputError, match=message) as caught:
+        load_model(broken(net, tmp_path, change))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16", "INT8", "UINT8", "BOOL", "INT64", "UINT32"),
+        *("UINT64", "INT4", "UINT4", "COMPLEX64", "COMPLEX128", "FLOAT8E4M3FN", "STRING"),
+    ],
+)
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_tensors_of_every_type_are_accepted_as_onnx_writes_them(net, tmp_path, name, count):
+    kind = onnx.TensorProto.DataType.Value(name)
+    values = ["x" if name == "STRING" else 1] * count
+    typed = onnx.helper.make_tensor("typed", kind, [count], values)
+
+    def change(model):
+        model.graph.initializer.append(typed)
+        if name != "STRING":
+            array = onnx.numpy_helper.to_array(typed)
+            model.graph.initializer.append(onnx.numpy_helper.from_array(array, "raw"))
+
+    assert load_model(broken(net, tmp_path, change)).graph.initializer[4].name == "typed"
+
+
 def test_external_data_beside_the_model_is_read(net, tmp_path):
     path = external(net, tmp_path, "weights.bin", offset=16, length=144)
     weights = net.tensors()["conv.weight"]

@@ -116,3 +116,16 @@ def test_macs_are_unknown_rather_than_wrong(net):
     facts = read_graph(net.wrap(nodes, {"w": np.ones((4, 3), np.float32)}))
     assert facts.macs is None
     assert facts.parameters == 12
+
+
+def test_a_value_made_of_itself_does_not_hold_up_the_count(net):
+    make = onnx.helper.make_node
+    nodes = [make("Identity", ["x"], ["x"]), make("MatMul", ["x", "x"], ["y"])]
+    assert read_graph(net.wrap(nodes, {})).parameters == 0
+
+
+def test_a_layer_without_its_inputs_has_unknown_macs(net):
+    make = onnx.helper.make_node
+    nodes = [make("Conv", ["x"], ["a"]), make("Flatten", ["a"], ["y"])]
+    facts = read_graph(net.wrap(nodes, {}))
+    assert (facts.parameters, facts.macs) == (0, None)
