@@ -1,0 +1,57 @@
+"""Stages as a recipe runs them: what reaches the stage functions, what they leave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nnc.model_card import InputSpec
+from nnc.progress import SILENT
+from nnc.toolchain.data import open_data
+from nnc.toolchain.pipeline.stage_job import StageJob
+from nnc.toolchain.pipeline.stage_runners import run_bench
+
+
+class _Result:
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def to_json(self):
+        return {"value": self.value}
+
+
+@pytest.fixture
+def bench_job(tmp_path):
+    return StageJob(
+        settings={"images": 50},
+        inputs=(Path("a.onnx"),),
+        output=tmp_path / "results.json",
+        data=open_data("fashion-mnist-mini"),
+        seed=3,
+        device="cpu",
+        progress=SILENT,
+    )
+
+
+def test_bench_measures_a_balanced_limited_part(bench_job, monkeypatch):
+    parts = []
+
+    def bench(_paths, settings, part, **_named):
+        parts.append((settings.images, settings.seed, part))
+        return _Result(1.0)
+
+    monkeypatch.setattr("nnc.runtimes.bench.bench", bench)
+    assert run_bench(bench_job) == {"files": ["a.onnx"]}
+    ((images, seed, part),) = parts
+    spec = InputSpec(1, 28, 28, (0.5,), (0.5,))
+    labels = [int(label) for _pixels, batch in part.batches(spec) for label in batch]
+    assert (images, seed, part.images) == (50, 3, 50)
+    assert sorted(labels) == sorted(list(range(10)) * 5)
+
+
+def test_bench_leaves_no_file_that_is_not_json(bench_job, monkeypatch):
+    monkeypatch.setattr("nnc.runtimes.bench.bench", lambda *_args, **_named: _Result(float("nan")))
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        run_bench(bench_job)
+    assert not any(bench_job.output.parent.iterdir())
