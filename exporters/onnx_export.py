@@ -141,7 +141,8 @@ def export_module(
                 "max_abs_difference": difference.absolute,
                 "max_relative_difference": difference.relative,
             },
-            f"nnc export {source}{'' if compact else ' --keep-masked'} -o {output.name}",
+            # Without the output's name: the same network makes the same bytes, however called.
+            f"nnc export {source}{'' if compact else ' --keep-masked'}",
         )
         write_properties(model, card.then(stage, parent_sha256=parent_sha256).to_properties())
         save_model(model, output, overwrite=overwrite)

@@ -134,7 +134,7 @@ def quantise(
             },
             {"quantised_nodes": quantised_nodes, "float_nodes": dict(executed.float_nodes)},
             f"nnc quantise {model.name} --backend ort --target {profile.name} "
-            f"--samples {settings.samples} --seed {seed} -o {output.name}",
+            f"--samples {settings.samples} --seed {seed}",
         )
         write_properties(quantised, card.then(stage, parent_sha256=parent_sha256).to_properties())
     _sign(quantised)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import errno
 import importlib
 import os
 import signal
@@ -18,6 +17,7 @@ import click
 
 from ... import __version__
 from ...errors import NncError
+from ...whole_files import disk_full
 from ..report.plain_text import one_line
 
 __all__ = ["COMMANDS", "Command", "cli", "run_command_line"]
@@ -25,8 +25,6 @@ __all__ = ["COMMANDS", "Command", "cli", "run_command_line"]
 BROKEN_PIPE = 141
 INTERRUPTED = 130
 TERMINATED = 143
-
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True)
@@ -154,7 +152,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
     except MemoryError:
         return _fail("out of memory; use smaller images, a smaller batch or fewer samples", 1)
     except OSError as error:
-        if error.errno not in DISK_FULL:
+        if not disk_full(error):
             raise
         _drop_stdout()
         return _fail("no space left on the disk; free some and run the command again", 1)
