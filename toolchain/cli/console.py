@@ -73,7 +73,13 @@ class Console:
             click.echo(printable(f"wrote {path} ({byte_size(size)})"))
 
 
-class _StderrHandler(logging.StreamHandler[TextIO]):
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:
+    _StreamHandler = logging.StreamHandler  # not subscriptable in Python 3.10
+
+
+class _StderrHandler(_StreamHandler):
     """Writes to whatever ``sys.stderr`` is now: progress bars take its place while they show."""
 
     def __init__(self) -> None:
