@@ -1,7 +1,8 @@
 # Every target does its own set-up: it needs Python 3.10 or newer with venv and pip, and make.
 #   make quickstart        the shipped recipe, from a trained network to an int8 file and its table
 #   make test              the default test suite
-#   make test-all          the slow tests too
+#   make test-slow         the tests that take a minute or more
+#   make test-all          both
 #   make test-torch-free   the deploying half in an environment without torch
 #   make lint typecheck    style and types
 
@@ -10,13 +11,16 @@ VENV ?= .venv
 TORCH_FREE_VENV ?= build/torch-free
 PIP_INSTALL = -m pip install --disable-pip-version-check
 
-.PHONY: quickstart test test-all test-torch-free lint format typecheck clean
+.PHONY: quickstart test test-slow test-all test-torch-free lint format typecheck clean
 
 quickstart: $(VENV)/installed-run
 	"$(VENV)/bin/nnc" run quickstart
 
 test: $(VENV)/installed-test
 	"$(VENV)/bin/python" -m pytest
+
+test-slow: $(VENV)/installed-test
+	"$(VENV)/bin/python" -m pytest -m slow
 
 test-all: $(VENV)/installed-test
 	"$(VENV)/bin/python" -m pytest -m ""
