@@ -242,7 +242,7 @@ def test_more_classes_than_the_network_knows(nnc, tmp_path, tiny_onnx):
     result = nnc("bench", tiny_onnx, "--data", data)
     assert (result.code, result.err) == (
         2,
-        f"nnc: error: {tiny_onnx} knows 10 classes; many has 12; pass another --data\n",
+        f"nnc: error: {tiny_onnx} has 10 classes; many has 12; choose the data it was trained on\n",
     )
 
 

@@ -101,11 +101,11 @@ def bench(
     from interleaved rounds, each file in a process of its own. Without .safetensors files it
     works where torch is not installed.
     """
-    from ...runtimes.artifact import NO_OVERRIDES, read_artifact
+    from ...runtimes.artifact import NO_OVERRIDES
     from ...runtimes.bench import BenchSettings
     from ...runtimes.bench import bench as measure
     from ...whole_files import check_output, write_whole
-    from ..feeds import check_fits, data_defaults, test_part
+    from ..feeds import data_defaults, test_part
     from ..pipeline.shipped import input_file
 
     settings = BenchSettings(
@@ -124,10 +124,6 @@ def bench(
         check_suffix(output, ".json")
         check_output(output, overwrite=force)
     data_set = _data_set(paths, overrides, data, data_dir) if accuracy or data else None
-    if data_set is not None:
-        for path in paths:
-            card = read_artifact(path, overrides, defaults=data_defaults(data_set)).card
-            check_fits(card.input, data_set, path, len(card.labels))
     result = measure(
         paths,
         settings,

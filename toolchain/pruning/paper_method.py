@@ -11,7 +11,7 @@ import math
 import torch
 from torch import nn
 
-from .criteria import filter_l2, magnitude
+from .criteria import CRITERIA
 from .structure import Structure, weight_of
 
 __all__ = ["choose_kept"]
@@ -26,11 +26,11 @@ def choose_kept(
     scores lowest, so a later call with a larger fraction prunes on from there.
     """
     kept = {
-        name: _keep_largest(filter_l2(weight_of(network, name)), fraction)
+        name: _keep_largest(CRITERIA["filter-l2"](weight_of(network, name)), fraction)
         for name in structure.convolutions
     }
     kept |= {
-        name: _keep_largest(magnitude(weight_of(network, name)), fraction)
+        name: _keep_largest(CRITERIA["magnitude"](weight_of(network, name)), fraction)
         for name in structure.linears
     }
     return kept

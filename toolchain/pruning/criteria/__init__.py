@@ -9,7 +9,7 @@ import torch
 from .filter_l2 import filter_l2
 from .magnitude import magnitude
 
-__all__ = ["CRITERIA", "filter_l2", "magnitude"]
+__all__ = ["CRITERIA"]
 
 CRITERIA: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "filter-l2": filter_l2,
