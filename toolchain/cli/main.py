@@ -62,6 +62,7 @@ EXTRAS = {
     "torch": "train",
     "torchvision": "train",
     "onnxscript": "train",
+    "matplotlib": "train",
     "onnxruntime": "cpu",
 }
 
