@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,10 +16,9 @@ from ...errors import NncError
 from ...progress import SILENT, Progress, Task
 from .batches import Batches
 from .devices import autocast
-from .resume import ResumeFile
 from .settings import FitSettings
 
-__all__ = ["Epoch", "Fit", "accuracy", "fit"]
+__all__ = ["Epoch", "Fit", "Memory", "Stop", "accuracy", "fit", "never", "out_of_patience"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,36 @@ class Fit:
     best: Epoch
 
 
+Stop = Callable[[Sequence[Epoch]], bool]
+"""Whether training ends after these epochs; it must answer the same for the same epochs."""
+
+
+def never(_epochs: Sequence[Epoch]) -> bool:
+    """The `Stop` of a fit that runs all its epochs."""
+    return False
+
+
+def out_of_patience(patience: int) -> Stop:
+    """Early stopping: ``patience`` epochs in a row brought no better validation accuracy."""
+
+    def stop(epochs: Sequence[Epoch]) -> bool:
+        best = max((epoch.validation_accuracy for epoch in epochs), default=0.0)
+        since = next((n for n, epoch in enumerate(epochs) if epoch.validation_accuracy == best), 0)
+        return len(epochs) - since > patience
+
+    return stop
+
+
+class Memory(Protocol):
+    """Where a fit keeps its state after each epoch (a `ResumeFile`, or what wraps one)."""
+
+    def read(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+        """What was written last; None where nothing was."""
+
+    def write(self, tensors: Mapping[str, torch.Tensor], numbers: Mapping[str, Any]) -> None:
+        """Replace what was written before."""
+
+
 def fit(
     network: nn.Module,
     train: Batches,
@@ -51,13 +80,15 @@ def fit(
     *,
     memory_format: torch.memory_format = torch.contiguous_format,
     after_step: Callable[[], None] = lambda: None,
-    resume: ResumeFile | None = None,
+    stop: Stop = never,
+    resume: Memory | None = None,
     progress: Progress = SILENT,
     description: str = "training",
 ) -> Fit:
     """Train ``network`` in place; it ends with the weights of the best epoch, in evaluation mode.
 
-    ``after_step`` runs after every optimiser step (masks). With ``resume`` the state is saved
+    ``after_step`` runs after every optimiser step (masks); where ``stop`` says so, training ends
+    before ``settings.epochs`` are done. With ``resume`` the state is saved
     after each epoch, and a fit that was cut off continues to the same result as one that was not:
     every epoch draws its randomness from (seed, epoch) alone. Raises NncError if the loss diverges.
     """
@@ -71,6 +102,8 @@ def fit(
     with progress.task(description, settings.epochs * steps) as task:
         task.advance(len(epochs) * steps)
         for number in range(len(epochs) + 1, settings.epochs + 1):
+            if stop(epochs):
+                break
             epoch = _epoch(
                 network, optimiser, train, validation, settings, device,
                 memory_format, after_step, number, steps, task,
