@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import traceback
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from ..errors import NncError
 from ..model_card import InputSpec
-from .frames import read_frame, write_frame
+from .child import Reply, serve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,23 +16,24 @@ if TYPE_CHECKING:
 
 __all__ = ["main", "peak_memory_bytes"]
 
-Reply = tuple[dict[str, Any], "bytes | memoryview"]
-
 
 def main() -> None:
     """Serve messages until the bench says ``close`` or goes away."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the bench's to handle
-    requests, replies = _own_pipes()
     served = _Served()
+    commands = {
+        "memory": served.memory,
+        "open": served.open,
+        "predict": served.predict,
+        "prepare": served.prepare,
+        "time": served.time,
+    }
     try:
-        while True:
-            header, payload = read_frame(requests)
-            command = header.pop("command")
-            if command == "close":
-                break
-            write_frame(replies, *_answer(served, command, header, payload))
-    except (EOFError, BrokenPipeError):
-        pass
+        serve(
+            commands,
+            out_of_memory=lambda: (
+                f"{served.path}: not enough memory to run it; try a smaller --batch-size"
+            ),
+        )
     finally:
         served.close()
 
@@ -118,41 +115,7 @@ class _Served:
         return self.runtime, self.spec
 
 
-_COMMANDS = {
-    "memory": _Served.memory,
-    "open": _Served.open,
-    "predict": _Served.predict,
-    "prepare": _Served.prepare,
-    "time": _Served.time,
-}
-
-
-def _answer(served: _Served, command: str, header: dict[str, Any], payload: bytes) -> Reply:
-    """The reply to one message; errors travel by class name, bugs with their traceback."""
-    handler: Any = _COMMANDS[command]
-    try:
-        reply: Reply = handler(served, payload, **header)
-        return reply
-    except NncError as error:
-        return {"error": type(error).__name__, "message": str(error)}, b""
-    except MemoryError:
-        message = f"{served.path}: not enough memory to run it; try a smaller --batch-size"
-        return {"error": "NncError", "message": message}, b""
-    except Exception:  # noqa: BLE001 - handed on to the bench, which raises it
-        return {"error": "", "message": traceback.format_exc()}, b""
-
-
 def _images(payload: bytes, shape: list[int]) -> np.ndarray[Any, Any]:
     import numpy as np
 
     return np.frombuffer(payload, np.uint8).reshape(shape)
-
-
-def _own_pipes() -> tuple[IO[bytes], IO[bytes]]:
-    """Move the messages off descriptors 0 and 1, so that nothing a library prints joins them."""
-    requests, replies = os.dup(0), os.dup(1)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    os.dup2(2, 1)
-    return os.fdopen(requests, "rb"), os.fdopen(replies, "wb")

@@ -1,120 +1,32 @@
-"""A worker as the bench sees it: started, asked, and never left behind."""
+"""A worker as the bench sees it: one file, opened, timed and asked in a process of its own."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from .. import errors
-from ..errors import NncError
-from .frames import read_frame, write_frame
+from .child_process import ChildProcess
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from pathlib import Path
 
     import numpy as np
-    from typing_extensions import Self
 
     from ..model_card import InputSpec
 
 __all__ = ["WorkerProcess"]
 
-_PACKAGE = Path(__file__).resolve().parent.parent
 
-# With -c the current folder stands first on sys.path, and a json.py or torch.py in it would be
-# imported; -I would lose the user's site-packages. The package itself is loaded from where this
-# one came from, so that an uninstalled checkout works too.
-_START = """
-import sys
-sys.path[:] = [entry for entry in sys.path if entry]
-from importlib.util import module_from_spec, spec_from_file_location
-home = sys.argv[1]
-spec = spec_from_file_location("nnc", home + "/__init__.py", submodule_search_locations=[home])
-sys.modules["nnc"] = module_from_spec(spec)
-spec.loader.exec_module(sys.modules["nnc"])
-from nnc.runtimes.worker import main
-main()
-"""
-
-_THREAD_VARIABLES = (
-    *("MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "OMP_NUM_THREADS"),
-    *("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
-)
-_PATIENCE = 5.0
-"""Seconds that a worker has to end by itself."""
-
-
-class WorkerProcess:
-    """A fresh Python process for one file; a context manager that always ends the process.
-
-    It is in a session of its own, so that Ctrl-C reaches the bench alone; it ends by itself when
-    the bench is killed, for its input then closes.
-    """
+class WorkerProcess(ChildProcess):
+    """A fresh Python process for one file; a context manager that always ends the process."""
 
     def __init__(self, path: Path, *, device: str, threads: int) -> None:
-        self.path = path
+        super().__init__("runtimes.worker", path, threads=threads)
         self._device = device
-        self._threads = threads
-        self._process: subprocess.Popen[bytes] | None = None
-        self._log: IO[bytes] | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """The process id; None outside the ``with`` block."""
-        return None if self._process is None else self._process.pid
-
-    def __enter__(self) -> Self:
-        threads = dict.fromkeys(_THREAD_VARIABLES, str(self._threads))
-        self._log = cast("IO[bytes]", tempfile.TemporaryFile())
-        try:
-            self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-c", _START, str(_PACKAGE)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                env={**os.environ, **threads},
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._log.close()
-            raise NncError(f"cannot start a process to run {self.path}: {error}") from error
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        process = self._process
-        if process is None:
-            return
-        try:
-            if kind is None and process.poll() is None:
-                with suppress(OSError, subprocess.TimeoutExpired):
-                    write_frame(_open(process.stdin), {"command": "close"})
-                    process.wait(_PATIENCE)
-        finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-            with suppress(OSError):
-                _open(process.stdin).close()
-            _open(process.stdout).close()
-            if self._log is not None:
-                self._log.close()
-            self._process = None
 
     def open(self, spec: InputSpec) -> tuple[str, int | None]:
         """Load the file; the runtime's name and the batch size it is fixed to, if any."""
-        header, _ = self._ask(
+        header, _ = self.ask(
             "open",
             path=str(self.path),
             device=self._device,
@@ -125,70 +37,27 @@ class WorkerProcess:
 
     def prepare(self, images: np.ndarray[Any, Any], seconds: float) -> float:
         """Warm up with uint8 [B, H, W, C] for ``seconds`` at most; nanoseconds of one inference."""
-        header, _ = self._ask("prepare", images, seconds=seconds)
+        header, _ = self._ask_with("prepare", images, seconds=seconds)
         return float(header["nanoseconds"])
 
     def time(self, runs: int) -> np.ndarray[Any, Any]:
         """Time ``runs`` inferences of the prepared batch: int64 nanoseconds [runs]."""
         import numpy as np
 
-        return np.frombuffer(self._ask("time", runs=runs)[1], np.int64)
+        return np.frombuffer(self.ask("time", runs=runs)[1], np.int64)
 
     def peak_memory_bytes(self) -> int | None:
         """The most host memory the process has held so far; None where the system cannot tell."""
-        size = self._ask("memory")[0]["bytes"]
+        size = self.ask("memory")[0]["bytes"]
         return None if size is None else int(size)
 
     def predict(self, images: np.ndarray[Any, Any], classes: int) -> np.ndarray[Any, Any]:
         """The class of each of uint8 [N, H, W, C], as int64 [N]."""
         import numpy as np
 
-        return np.frombuffer(self._ask("predict", images, classes=classes)[1], np.int64)
+        return np.frombuffer(self._ask_with("predict", images, classes=classes)[1], np.int64)
 
-    def _ask(
-        self, command: str, images: np.ndarray[Any, Any] | None = None, **settings: Any
+    def _ask_with(
+        self, command: str, images: np.ndarray[Any, Any], **settings: Any
     ) -> tuple[dict[str, Any], bytes]:
-        """Send one command and wait for its reply; errors come back as they were raised there."""
-        process = self._process
-        if process is None:
-            raise RuntimeError("WorkerProcess used outside its with block")
-        payload: bytes = b""
-        if images is not None:
-            settings["shape"] = list(images.shape)
-            payload = images.tobytes()
-        try:
-            write_frame(_open(process.stdin), {"command": command, **settings}, payload)
-            header, data = read_frame(_open(process.stdout))
-        except (OSError, EOFError) as error:
-            raise NncError(self._epitaph(process)) from error
-        if "error" in header:
-            kind = getattr(errors, header["error"], None) if header["error"] else None
-            if kind is None:
-                raise RuntimeError(f"a bug while running {self.path}\n{header['message']}")
-            raise kind(header["message"])
-        return header, data
-
-    def _epitaph(self, process: subprocess.Popen[bytes]) -> str:
-        """One line on how the process ended and what it said last."""
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_PATIENCE)
-        code = process.poll()
-        if code is None:
-            how = "stopped answering"
-        elif code < 0:
-            how = f"was ended by {signal.Signals(-code).name}"
-            how += " (out of memory?)" if -code == signal.SIGKILL else ""
-        else:
-            how = f"ended with exit code {code}"
-        last = ""
-        if self._log is not None:
-            self._log.seek(0)
-            lines = self._log.read().decode(errors="replace").strip().splitlines()
-            last = f": {lines[-1][:200]}" if lines else ""
-        return f"{self.path}: the process that ran it {how}{last}"
-
-
-def _open(stream: IO[bytes] | None) -> IO[bytes]:
-    if stream is None:
-        raise RuntimeError("worker without pipes")
-    return stream
+        return self.ask(command, images.tobytes(), shape=list(images.shape), **settings)
