@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from nnc.errors import InputError
-from nnc.toolchain.pruning.criteria import CRITERIA
+from nnc.toolchain.pruning.criteria.filter_l2 import filter_l2
+from nnc.toolchain.pruning.criteria.magnitude import magnitude
 from nnc.toolchain.pruning.masks import Masks
 from nnc.toolchain.pruning.paper_method import choose_kept
 from nnc.toolchain.pruning.recovery import reinitialise
@@ -43,8 +44,8 @@ def network() -> Small:
 
 def test_criteria_by_hand() -> None:
     weight = torch.tensor([[[[3.0, 4.0]]], [[[0.0, -1.0]]]])
-    assert CRITERIA["filter-l2"](weight).tolist() == [5.0, 1.0]
-    assert CRITERIA["magnitude"](weight).flatten().tolist() == [3.0, 4.0, 0.0, 1.0]
+    assert filter_l2(weight).tolist() == [5.0, 1.0]
+    assert magnitude(weight).flatten().tolist() == [3.0, 4.0, 0.0, 1.0]
 
 
 def test_structure(network: Small) -> None:

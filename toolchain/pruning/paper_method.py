@@ -11,7 +11,8 @@ import math
 import torch
 from torch import nn
 
-from .criteria import CRITERIA
+from .criteria.filter_l2 import filter_l2
+from .criteria.magnitude import magnitude
 from .structure import Structure, weight_of
 
 __all__ = ["choose_kept"]
@@ -26,11 +27,11 @@ def choose_kept(
     scores lowest, so a later call with a larger fraction prunes on from there.
     """
     kept = {
-        name: _keep_largest(CRITERIA["filter-l2"](weight_of(network, name)), fraction)
+        name: _keep_largest(filter_l2(weight_of(network, name)), fraction)
         for name in structure.convolutions
     }
     kept |= {
-        name: _keep_largest(CRITERIA["magnitude"](weight_of(network, name)), fraction)
+        name: _keep_largest(magnitude(weight_of(network, name)), fraction)
         for name in structure.linears
     }
     return kept

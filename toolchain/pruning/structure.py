@@ -20,13 +20,15 @@ class Structure:
     """Names of the layers that pruning touches.
 
     ``norms`` maps a convolution to the batch-norm that reads it and nothing else does; ``chains``
-    holds pairs of fully-connected layers with only element-wise layers between them.
+    holds pairs of fully-connected layers with only element-wise layers between them; ``outputs``
+    are the layers that no other layer follows: they make what the network answers.
     """
 
     convolutions: tuple[str, ...]
     linears: tuple[str, ...]
     norms: dict[str, str]
     chains: tuple[tuple[str, str], ...]
+    outputs: frozenset[str] = frozenset()
 
 
 def read_structure(network: nn.Module) -> Structure:
@@ -56,13 +58,31 @@ def read_structure(network: nn.Module) -> Structure:
         linears=_of(nn.Linear, calls, modules),
         norms=norms,
         chains=tuple(chains),
+        outputs=_outputs(graph, modules),
     )
 
 
 def _of(
     kind: type[nn.Module], calls: list[fx.Node], modules: dict[str, nn.Module]
 ) -> tuple[str, ...]:
-    return tuple(str(node.target) for node in calls if isinstance(modules[str(node.target)], kind))
+    names = (str(node.target) for node in calls if isinstance(modules[str(node.target)], kind))
+    return tuple(dict.fromkeys(names))
+
+
+def _outputs(graph: fx.Graph, modules: dict[str, nn.Module]) -> frozenset[str]:
+    """Convolutions and fully-connected layers with no other one after them."""
+    followed: set[fx.Node] = set()
+    last = set()
+    for node in reversed(graph.nodes):
+        follows = any(user in followed for user in node.users)
+        layer = node.op == "call_module" and isinstance(
+            modules[str(node.target)], (nn.Conv2d, nn.Linear)
+        )
+        if layer and not follows:
+            last.add(str(node.target))
+        if layer or follows:
+            followed.add(node)
+    return frozenset(last)
 
 
 def _only_user(node: fx.Node) -> fx.Node | None:

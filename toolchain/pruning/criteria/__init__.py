@@ -1,17 +1,41 @@
-"""What a weight is worth. One criterion a file, one line in this table."""
+"""What a unit is worth: one criterion a file, one line in this table. Loads no PyTorch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    from .asked import Asked, Worth
 
-from .filter_l2 import filter_l2
-from .magnitude import magnitude
+__all__ = ["CRITERIA", "Criterion"]
 
-__all__ = ["CRITERIA"]
+_EVERY = ("paper", "element", "filter", "channel")
 
-CRITERIA: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "filter-l2": filter_l2,
-    "magnitude": magnitude,
+
+@dataclass(frozen=True)
+class Criterion:
+    """A row of the table.
+
+    ``absolute`` says that scores of different layers compare as they are; the others are divided
+    by their part's mean before one threshold is set over all parts.
+    """
+
+    module: str
+    methods: tuple[str, ...] = _EVERY
+    needs_images: bool = False
+    needs_groups: bool = False
+    absolute: bool = False
+
+    def worth(self, asked: Asked) -> Worth:
+        """The score of every unit of every part; what scores least goes first."""
+        module: Any = import_module(f".{self.module}", __name__)
+        worth: Worth = module.worth(asked)
+        return worth
+
+
+CRITERIA = {
+    "l1": Criterion("l1"),
+    "l2": Criterion("l2"),
 }
