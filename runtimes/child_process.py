@@ -110,6 +110,11 @@ class ChildProcess:
                 self._log.close()
             self._process = None
 
+    def kill(self) -> None:
+        """End the process at once, also while another thread waits for its reply."""
+        if self._process is not None:
+            self._process.kill()
+
     def ask(
         self, command: str, payload: bytes = b"", **settings: Any
     ) -> tuple[dict[str, Any], bytes]:

@@ -10,6 +10,8 @@ from ..model_card import InputSpec
 from .child import Reply, serve
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from .base import Runtime
@@ -20,7 +22,7 @@ __all__ = ["main", "peak_memory_bytes"]
 def main() -> None:
     """Serve messages until the bench says ``close`` or goes away."""
     served = _Served()
-    commands = {
+    commands: dict[str, Callable[..., Reply]] = {
         "memory": served.memory,
         "open": served.open,
         "predict": served.predict,

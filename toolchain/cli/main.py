@@ -42,7 +42,16 @@ COMMANDS: dict[str, Command] = {
         "Train a network on a data set.",
         "the same command goes on after the last finished epoch",
     ),
-    "prune": Command("prune:prune", "Prune a checkpoint and retrain what is left."),
+    "prune": Command(
+        "prune:prune",
+        "Prune a checkpoint and retrain what is left.",
+        "the same command goes on after the last finished epoch",
+    ),
+    "scan": Command(
+        "scan:scan",
+        "Measure accuracy against the fraction pruned.",
+        "the same command goes on with what is left to measure",
+    ),
     "export": Command("export:export", "Write a checkpoint as an ONNX file."),
     "quantise": Command("quantise:quantise", "Make an int8 file of an ONNX file."),
     "bench": Command("bench:bench", "Measure accuracy, size, latency and memory of files."),

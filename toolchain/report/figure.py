@@ -98,6 +98,7 @@ def draw(paint: Callable[[Figure], None], *, width: float, height: float) -> byt
         for name, value in _STYLE.items():
             cast("dict[str, Any]", mpl.rcParams)[name] = value
         figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+        figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)
         FigureCanvasAgg(figure)
         paint(figure)
         stream = BytesIO()
