@@ -67,7 +67,7 @@ def test_a_good_recipe_is_read(tmp_path):
         ('name = "mine"', 'nam = "mine"', "[recipe]: unknown setting 'nam'; did you mean 'name'?"),
         ("sensitivity = 0.4", "sensitivty = 0.4",
          "stage 2 (prune): unknown setting 'sensitivty'; did you mean 'sensitivity'?"),
-        ("sensitivity = 0.4\n", "", "stage 2 (prune): needs sensitivity"),
+        ("sensitivity = 0.4\n", "", "stage 2 (prune): expected one of sensitivity, table, "),
         ("sensitivity = 0.4", "sensitivity = '0.4'", "sensitivity = '0.4'; expected a number"),
         ("sensitivity = 0.4", "sensitivity = true", "sensitivity = True; expected a number"),
         ("sensitivity = 0.4", "sensitivity = 1.5", "stage 2 (prune): sensitivity 1.5"),

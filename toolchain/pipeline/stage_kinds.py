@@ -54,7 +54,13 @@ class StageKind:
             raise InputError(f"{where}: {error}") from error
 
 
-TYPE_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+TYPE_NAMES = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    dict: "a table",
+}
 
 FIT = {"recipe": str, "epochs": int, "batch_size": int, "learning_rate": float, "train_images": int}
 
@@ -71,8 +77,22 @@ KINDS: dict[str, StageKind] = {
     ),
     "prune": StageKind(
         structure=("from", "output"),
-        settings={"sensitivity": float, "iterations": int, "recover": str, **FIT},
-        required=("sensitivity",),
+        settings={
+            "sensitivity": float,
+            "table": dict,
+            "target_macs": float,
+            "target_parameters": float,
+            "target_latency_ms": float,
+            "method": str,
+            "criterion": str,
+            "scope": str,
+            "round_to": int,
+            "schedule": str,
+            "iterations": int,
+            "recover": str,
+            "patience": int,
+            **FIT,
+        },
         suffix=".safetensors",
         takes=(".safetensors",),
         validate=stage_runners.prune_settings,
