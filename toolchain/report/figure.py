@@ -92,13 +92,14 @@ def draw(paint: Callable[[Figure], None], *, width: float, height: float) -> byt
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with mpl.rc_context():
         mpl.rcdefaults()
         for name, value in _STYLE.items():
             cast("dict[str, Any]", mpl.rcParams)[name] = value
-        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.09, h_pad=0.09)
+        margins = ConstrainedLayoutEngine(w_pad=0.09, h_pad=0.09)
+        figure = Figure(figsize=(width, height), dpi=DPI, layout=margins)
         FigureCanvasAgg(figure)
         paint(figure)
         stream = BytesIO()
