@@ -13,6 +13,7 @@ from ..errors import InputError, MissingError, NncError
 from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
 from ..whole_files import check_input, check_output, sha256_of
+from .channels.shapes import settle_reshapes
 from .passes import EXPORT_PASSES, PassResult, run_passes
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     import numpy as np
     from onnx import ModelProto
     from torch import nn
+    from torch.onnx import ONNXProgram
 
     from ..model_card import InputSpec
 
-__all__ = ["LARGEST_RELATIVE_DIFFERENCE", "ExportResult", "export", "export_module"]
+__all__ = ["LARGEST_RELATIVE_DIFFERENCE", "ExportResult", "export", "export_module", "trace"]
 
 LARGEST_RELATIVE_DIFFERENCE = 1e-4
 """max|a - b| / max|a| between PyTorch's logits and ONNX Runtime's; more is a wrong graph."""
@@ -160,6 +162,31 @@ def export_module(
     )
 
 
+def trace(network: nn.Module, spec: InputSpec) -> ModelProto:
+    """The graph of ``network`` as it is: batch-norms stay, weights keep their state-dict names.
+
+    For looking at a network's structure, not for shipping it. Raises MissingError where onnxscript
+    is not installed and InputError where PyTorch cannot export the network.
+    """
+    _need("onnxscript")
+    from onnxscript import optimizer
+
+    program = _program(network, spec, optimise=False)
+    optimizer.fold_constants(
+        program.model, input_size_limit=SHAPE_ELEMENTS, output_size_limit=SHAPE_ELEMENTS
+    )
+    optimizer.remove_unused_nodes(program.model)
+    model: ModelProto = program.model_proto
+    run_passes(model, ["constants"])
+    settle_reshapes(model)
+    run_passes(model, ["dead_code"])
+    return model
+
+
+SHAPE_ELEMENTS = 4096
+"""Constants of up to this many elements are computed beforehand: shapes, not weights."""
+
+
 def _need(*packages: str) -> None:
     import importlib.util
 
@@ -173,24 +200,40 @@ def _need(*packages: str) -> None:
 
 
 def _traced(network: nn.Module, spec: InputSpec) -> ModelProto:
+    model: ModelProto = _program(network, spec, optimise=True).model_proto
+    return model
+
+
+def _program(network: nn.Module, spec: InputSpec, *, optimise: bool) -> ONNXProgram:
     import torch
 
+    _need("onnxscript")
     # Two images: the exporter takes a batch of one for a constant.
     example = torch.zeros(2, spec.channels, spec.height, spec.width)
-    with _silence():
-        program = torch.onnx.export(
-            network,
-            (example,),
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
-            external_data=False,
-            verbose=False,
-        )
+    try:
+        with _silence():
+            program = torch.onnx.export(
+                network,
+                (example,),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamo=True,
+                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+                external_data=False,
+                verbose=False,
+                optimize=optimise,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        raise InputError(f"PyTorch cannot export the network: {_first_line(error)}") from error
     assert program is not None
-    model: ModelProto = program.model_proto
-    return model
+    return program
+
+
+def _first_line(error: BaseException) -> str:
+    """What went wrong underneath, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))
 
 
 def _compared(network: nn.Module, model: ModelProto, batch: np.ndarray[Any, Any]) -> _Difference:

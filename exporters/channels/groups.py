@@ -23,7 +23,8 @@ class ParameterAxis:
     axis: int
     role: str
     """``makes``: a slice here computes the channel (filters and their biases); ``scales``: it acts
-    on one channel alone (batch-norm entries, depthwise filters); ``reads``: it consumes it."""
+    on one channel alone (batch-norm entries, depthwise filters); ``reads``: it consumes it;
+    ``follows``: it goes with the channel but need not be zero (running variances)."""
     groups: np.ndarray[Any, Any]
     """int64 [size of the axis]: group numbers; -1 where the channel cannot be removed."""
 
@@ -70,8 +71,8 @@ class ChannelGroups:
     """int64 [count]: groups that share a layer are of one family, numbered from 0. Layer scope
     prunes each family on its own."""
     blocks: np.ndarray[Any, Any]
-    """int64 [count]: groups that pass through exactly the same parameters are of one block, within
-    a family. Counts a multiple of 8 in every block are so in every layer."""
+    """int64 [count]: groups made by exactly the same layers are of one block, within a family.
+    Where every block keeps a multiple of 8, so does every layer."""
     widths: np.ndarray[Any, Any]
     """int64 [count]: channels of a layer's output one group stands for; above 1 in grouped
     convolutions."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from .graph import attribute, constant, consumers, producers, tensor_types
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from onnx import GraphProto, ModelProto, NodeProto
 
 __all__ = ["Atom", "Moves", "find_shuffles", "moved_channels"]
@@ -28,18 +30,23 @@ class Moves:
     """Source tensor -> how many channels it has."""
 
 
-def find_shuffles(model: ModelProto) -> dict[str, tuple[list[NodeProto], list[int]]]:
+def find_shuffles(
+    model: ModelProto, shapes: Mapping[str, Sequence[int | None]] | None = None
+) -> dict[str, tuple[list[NodeProto], list[int]]]:
     """Channel shuffles by output tensor: their three nodes, and for each channel its old index.
 
     A shuffle is Reshape [N, C, H, W] to [N, g, C/g, H, W], Transpose of axes 1 and 2, and Reshape
-    back, with no other reader in between.
+    back, with no other reader in between. ``shapes`` spares their inference.
     """
     graph = model.graph
     counts = consumers(graph)
     made = producers(graph)
     found = {}
     transposes = [node for node in graph.node if node.op_type == "Transpose"]
-    types = tensor_types(model) if transposes else {}
+    if shapes is None:
+        shapes = (
+            {name: dims for name, (_, dims) in tensor_types(model).items()} if transposes else {}
+        )
     for swap in transposes:
         opening = made.get(swap.input[0])
         closing = next((n for n in graph.node if swap.output[0] in n.input), None)
@@ -51,17 +58,15 @@ def find_shuffles(model: ModelProto) -> dict[str, tuple[list[NodeProto], list[in
             continue
         if list(attribute(swap, "perm", ())) != [0, 2, 1, 3, 4]:
             continue
-        before = types.get(opening.input[0], (0, ()))[1]
-        between = types.get(swap.input[0], (0, ()))[1]
-        after = types.get(closing.output[0], (0, ()))[1]
+        before = tuple((shapes or {}).get(opening.input[0], ()))
+        between = tuple((shapes or {}).get(swap.input[0], ()))
+        after = tuple((shapes or {}).get(closing.output[0], ()))
         if len(before) != 4 or len(between) != 5 or before[1:] != after[1:]:
             continue
         groups, width, channels = between[1], between[2], before[1]
         if not groups or not width or not channels or groups * width != channels:
             continue
         if None in before[2:] or before[2:] != between[3:]:
-            continue
-        if not _keeps_batch(graph, opening) or not _keeps_batch(graph, closing):
             continue
         order = [g * width + w for w in range(width) for g in range(groups)]
         found[closing.output[0]] = ([opening, swap, closing], order)
@@ -140,11 +145,3 @@ def _split(graph: GraphProto, node: NodeProto, given: list[Atom] | None) -> list
         return None
     starts = [sum(lengths[:index]) for index in range(len(lengths))]
     return [given[start : start + size] for start, size in zip(starts, lengths, strict=True)]
-
-
-def _keeps_batch(graph: GraphProto, node: NodeProto) -> bool:
-    """Whether a Reshape leaves the first dimension alone: it is 0, or the one that is inferred."""
-    target = constant(graph, node.input[1])
-    if target is None:
-        return False
-    return int(target[0]) == -1 or (int(target[0]) == 0 and not attribute(node, "allowzero", 0))
