@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import nn
@@ -17,7 +18,7 @@ from .evidence import Evidence
 from .masking import masks_of
 from .methods import METHODS
 from .structure import Structure
-from .taking import take
+from .taking import Ranking, rounded, take
 from .units import Part, state_of
 
 __all__ = ["Choice", "Kept", "Scored", "score"]
@@ -52,7 +53,7 @@ def score(
             f"nothing to prune: method '{choice.method}' found no layer in this network that it "
             "can take from"
         )
-    worth = criterion.worth(Asked(network, parts, groups, evidence, choice.seed))
+    worth = criterion.worth(Asked(network, parts, structure, groups, evidence, choice.seed))
     return Scored(network, choice, structure, parts, worth)
 
 
@@ -71,25 +72,53 @@ class Scored:
         self._structure = structure
         self._parts = parts
         self._worth = worth
+        self._sizes = [part.sizes(network) for part in parts] if choice.scope == "global" else []
 
     @property
     def parts(self) -> dict[str, int]:
         """Part to its number of units: a layer's name, or that of the first of its family."""
         return {part.name: part.units for part in self._parts}
 
+    @property
+    def scores(self) -> dict[str, torch.Tensor]:
+        """Part to the scores of its units [units]; what scores least goes first."""
+        return dict(zip(self.parts, self._worth.scores, strict=True))
+
     def keep(self, fractions: float | Mapping[str, float]) -> Kept:
         """What stays when a fraction of every part goes, or a fraction of each part named.
 
-        Parts that a mapping leaves out stay whole. At least one unit of every part stays, and one
-        of every block. What is zero already goes first. Raises InputError for a fraction outside
-        [0, 1) or a part that there is not.
+        Parts that a mapping leaves out stay whole. Under the global scope it is the fraction of
+        all weights that can go, and a mapping is refused. At least one unit of every part stays,
+        and one of every block. What is zero already goes first. Raises InputError for a fraction
+        outside [0, 1) or a part that there is not.
         """
-        fraction_of = self._checked(fractions)
+        if self._choice.scope == "global":
+            kept = self._ranking.take(self._checked_global(fractions))
+        else:
+            fraction_of = self._checked(fractions)
+            kept = [
+                take(part, scores, fraction_of[part.name])
+                for part, scores in zip(self._parts, self._worth.scores, strict=True)
+            ]
         kept = [
-            take(part, scores, fraction_of[part.name], self._choice.round_to)
-            for part, scores in zip(self._parts, self._worth.scores, strict=True)
+            rounded(part, scores, alive, self._choice.round_to)
+            for part, scores, alive in zip(self._parts, self._worth.scores, kept, strict=True)
         ]
         return Kept(self._structure, self._parts, kept, self._worth)
+
+    @cached_property
+    def _ranking(self) -> Ranking:
+        return Ranking(
+            self._parts, self._worth.scores, self._sizes, CRITERIA[self._choice.criterion].absolute
+        )
+
+    def _checked_global(self, fractions: float | Mapping[str, float]) -> float:
+        if isinstance(fractions, Mapping):
+            raise InputError(
+                "a sensitivity for each layer with scope 'global'; expected one for all of them, "
+                "or scope 'layer'"
+            )
+        return next(iter(self._checked(fractions).values()))
 
     def _checked(self, fractions: float | Mapping[str, float]) -> dict[str, float]:
         if isinstance(fractions, Mapping):

@@ -38,4 +38,12 @@ class Criterion:
 CRITERIA = {
     "l1": Criterion("l1"),
     "l2": Criterion("l2"),
+    "bn-scale": Criterion("bn_scale", ("filter", "channel")),
+    "taylor": Criterion("taylor", needs_images=True, absolute=True),
+    "fisher": Criterion("fisher", needs_images=True, absolute=True),
+    "obs": Criterion("obs", ("element", "channel"), needs_images=True, absolute=True),
+    "thinet": Criterion(
+        "thinet", ("filter", "channel"), needs_images=True, needs_groups=True, absolute=True
+    ),
+    "random": Criterion("random_order"),
 }

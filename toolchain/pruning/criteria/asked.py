@@ -10,6 +10,7 @@ from torch import nn
 
 from ....exporters.channels import ChannelGroups
 from ..evidence import Evidence
+from ..structure import Structure
 from ..units import Part
 
 __all__ = ["Asked", "Compensation", "Worth"]
@@ -24,6 +25,7 @@ class Asked:
 
     network: nn.Module
     parts: Sequence[Part]
+    structure: Structure
     groups: ChannelGroups | None = None
     evidence: Evidence | None = None
     seed: int = 0

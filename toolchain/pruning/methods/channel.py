@@ -31,15 +31,12 @@ def parts(network: nn.Module, _structure: Structure, groups: ChannelGroups | Non
         local[mine] = torch.arange(len(mine))
     slices: dict[int, list[Slices]] = defaultdict(list)
     state = state_of(network)
+    _check(groups, state)
     for axis in groups.axes:
-        found = tuple(state[axis.parameter].shape) if axis.parameter in state else ()
-        if axis.axis >= len(found) or found[axis.axis] != len(axis.groups):
-            raise InputError(
-                f"{axis.parameter}: found shape {list(found)}, the channel groups expect "
-                f"{len(axis.groups)} along axis {axis.axis}; they are another network's"
-            )
-        if axis.parameter.endswith(".running_var"):
-            continue  # A variance of zero is no variance.
+        # Running variances go at export and must not be zero before; constants of the graph alone,
+        # such as the zero bias that the exporter writes, are not the network's to mask.
+        if axis.role == "follows" or axis.parameter not in state:
+            continue
         numbers = torch.from_numpy(axis.groups)
         inside = numbers.clamp(min=0)
         for family in sorted(set(families[numbers[numbers >= 0]].tolist())):
@@ -56,6 +53,24 @@ def parts(network: nn.Module, _structure: Structure, groups: ChannelGroups | Non
         for family, mine in enumerate(members)
         if slices[family]
     ]
+
+
+def _check(groups: ChannelGroups, state: dict[str, torch.Tensor]) -> None:
+    for layer in groups.layers:
+        if layer.weight not in state:
+            raise InputError(
+                f"the network has no {layer.weight}, which the channel groups name; expected the "
+                "network they were made from"
+            )
+    for axis in groups.axes:
+        if axis.parameter not in state:
+            continue
+        shape = tuple(state[axis.parameter].shape)
+        if axis.axis >= len(shape) or shape[axis.axis] != len(axis.groups):
+            raise InputError(
+                f"{axis.parameter}: found shape {list(shape)}, the channel groups expect "
+                f"{len(axis.groups)} along axis {axis.axis}; they are another network's"
+            )
 
 
 def _count(numbers: torch.Tensor) -> int:
