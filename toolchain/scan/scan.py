@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,17 @@ from ...errors import InputError
 from ...models.checkpoint import read_card
 from ...progress import SILENT, Progress
 from ...whole_files import check_output, sha256_of, write_whole
+from ..crew import Crew, available_cores
 from ..data import pick_balanced
 from ..feeds import check_fits, data_for
 from ..report.figure import check_drawing, write_figure
 from ..report.scan_figure import scan_figure
-from .crew import Crew, Task
-from .points import Point
+from .points import Measured, Point
 from .record import Record
 from .settings import ScanSettings
 from .trials import measured_part
 
-__all__ = ["ScanResult", "available_cores", "scan"]
+__all__ = ["ScanResult", "scan"]
 
 RECORD, TABLE, FIGURE = "scan.json", "table.json", "scan.png"
 SECONDS_BETWEEN_SAVES = 2.0
@@ -46,13 +45,6 @@ class ScanResult:
         """Plain JSON values."""
         table = None if self.table is None else str(self.table)
         return {**self.values, "figure": str(self.figure), "table": table}
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def scan(
@@ -94,8 +86,9 @@ def scan(
             "data_dir": None if data_dir is None else str(data_dir),
             "settings": settings.to_json(),
         }
-        with Crew(checkpoint, opening, jobs or _jobs(settings.device)) as crew:
-            record.parts = crew.parts()
+        jobs = jobs or _jobs(settings.device)
+        with Crew("toolchain.scan.worker", checkpoint, opening, jobs=jobs) as crew:
+            record.parts = crew.opened()["parts"]
             _measure(crew, record, record.left(), path, progress)
             if settings.layers and record.get(record.table_point) is None:
                 _measure(crew, record, [record.table_point], path, progress)
@@ -136,14 +129,16 @@ def _measure(
     crew: Crew, record: Record, points: Sequence[Point], path: Path, progress: Progress
 ) -> None:
     """Measure ``points`` and save the record as it grows, also when this is cut off."""
-    tasks: list[Task] = []
     for point in points:
         fractions = record.table() if point == record.table_point else point.fractions(record.parts)
-        tasks.append((point, fractions, path.parent / _work_name(point)))
+        work = path.parent / _work_name(point)
+        crew.submit(point, "measure", point=asdict(point), fractions=fractions, work=str(work))
     saved = time.monotonic()
     try:
-        with progress.task("scanning", len(tasks)) as task:
-            for point, measured in crew.measure(tasks):
+        with progress.task("scanning", len(points)) as task:
+            for _ in points:
+                point, reply = crew.result()
+                measured = Measured(**reply)
                 record.add(point, measured)
                 task.advance(note=f"{point.name} {point.sensitivity:g}: {measured.accuracy:.2%}")
                 if time.monotonic() - saved >= SECONDS_BETWEEN_SAVES:
