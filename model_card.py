@@ -90,6 +90,8 @@ class ModelCard:
     macs: int | None = None
     history: tuple[Stage, ...] = ()
     parent_sha256: str = ""
+    regularisation: bool = True
+    """Whether the network has the Dropout and BatchNorm layers of its architecture."""
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.labels) <= _MOST_LABELS:
@@ -134,6 +136,8 @@ class ModelCard:
             "history": [stage.to_json() for stage in self.history],
             "parent_sha256": self.parent_sha256,
         }
+        if not self.regularisation:
+            values["regularisation"] = False
         return {
             f"nnc.{key}": json.dumps(value, sort_keys=True, allow_nan=False)
             for key, value in values.items()
@@ -184,6 +188,7 @@ class ModelCard:
                 macs=None if macs is None else _whole(macs, "MACs"),
                 history=tuple(map(_stage, _typed(values.get("history", []), list, "history"))),
                 parent_sha256=_typed(values.get("parent_sha256", ""), str, "parent"),
+                regularisation=_typed(values.get("regularisation", True), bool, "regularisation"),
             )
         except InputError as error:
             raise InputError(f"{source}: {error}") from error

@@ -85,7 +85,12 @@ def load(path: Path) -> tuple[nn.Module, ModelCard]:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     with torch.device("meta"):
-        network = build(card.architecture, len(card.labels), card.input.channels)
+        network = build(
+            card.architecture,
+            len(card.labels),
+            card.input.channels,
+            regularisation=card.regularisation,
+        )
     expected = network.state_dict()
     state = {}
     for name, array in read_arrays(path).items():

@@ -60,12 +60,19 @@ def find(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
-def build(name: str, num_classes: int = 10, in_channels: int = 3) -> nn.Module:
+def build(
+    name: str, num_classes: int = 10, in_channels: int = 3, *, regularisation: bool = True
+) -> nn.Module:
     """A freshly initialised network for float32 images [N, in_channels, H, W].
 
-    It returns logits [N, num_classes]. Raises InputError for an unknown name.
+    It returns logits [N, num_classes]; without ``regularisation`` it has neither Dropout nor
+    BatchNorm. Raises InputError for an unknown name.
     """
     architecture = find(name)
     module = importlib.import_module(f".{architecture.module}", __package__)
     network: nn.Module = module.build(num_classes=num_classes, in_channels=in_channels)
+    if not regularisation:
+        from .unregularised import without_regularisation
+
+        return without_regularisation(network)
     return network

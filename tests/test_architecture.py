@@ -43,6 +43,7 @@ TORCH_MODULES = {
     "nnc.models.macs",
     "nnc.models.mobilenet",
     "nnc.models.shufflenet",
+    "nnc.models.unregularised",
     "nnc.exporters.onnx_export",
 }
 TORCH_PACKAGES = ("nnc.toolchain.training.", "nnc.toolchain.pruning.")

@@ -11,7 +11,7 @@ from ...errors import InputError
 
 __all__ = ["Structure", "read_structure"]
 
-_ELEMENTWISE = (nn.ReLU, nn.ReLU6, nn.Dropout, nn.Hardtanh)
+_ELEMENTWISE = (nn.ReLU, nn.ReLU6, nn.Dropout, nn.Hardtanh, nn.Identity)
 """Layers between two fully-connected ones that leave a zero at zero."""
 
 
