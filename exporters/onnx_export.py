@@ -13,8 +13,10 @@ from ..errors import InputError, MissingError, NncError
 from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
 from ..whole_files import check_input, check_output, sha256_of
+from .channels import Compaction
+from .channels import compact as compact_channels
 from .channels.shapes import settle_reshapes
-from .passes import EXPORT_PASSES, PassResult, run_passes
+from .passes import FOLDING, SHAPING, PassResult, run_passes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from torch.onnx import ONNXProgram
 
     from ..model_card import InputSpec
+    from .channels.compact import LayerCut
+    from .channels.groups import Unprunable
 
 __all__ = ["LARGEST_RELATIVE_DIFFERENCE", "ExportResult", "export", "export_module", "trace"]
 
@@ -52,6 +56,10 @@ class ExportResult:
     max_abs_difference: float
     max_relative_difference: float
     passes: tuple[PassResult, ...]
+    removed: tuple[LayerCut, ...]
+    """Layers that lost pruned channels or neurons."""
+    unprunable: tuple[Unprunable, ...]
+    """Operators that no channel could be followed through."""
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain JSON values."""
@@ -70,6 +78,7 @@ def export(
     *,
     images: np.ndarray[Any, Any],
     compact: bool = True,
+    round_to: int = 1,
     overwrite: bool = False,
     progress: Progress = SILENT,
 ) -> ExportResult:
@@ -78,7 +87,8 @@ def export(
     ``images`` are real images, uint8 [N, H, W, C] of the network's input size, that PyTorch and
     ONNX Runtime are compared on. The file's input is ``input``, float32 [batch, C, H, W], its
     output ``logits``, float32 [batch, classes]. ``compact`` removes pruned channels from the graph;
-    without it they stay in as zeros.
+    without it they stay in as zeros. ``round_to`` keeps some of them, so that every layer has a
+    multiple of it.
 
     Raises InputError for a bad checkpoint or images that do not fit it, MissingError where torch,
     onnxscript or onnxruntime is not installed, NncError (and writes nothing) where the outputs
@@ -98,6 +108,7 @@ def export(
         source=checkpoint.name,
         parent_sha256=sha256_of(checkpoint),
         compact=compact,
+        round_to=round_to,
         overwrite=overwrite,
         progress=progress,
     )
@@ -112,6 +123,7 @@ def export_module(
     source: str = "NETWORK",
     parent_sha256: str = "",
     compact: bool = True,
+    round_to: int = 1,
     overwrite: bool = False,
     progress: Progress = SILENT,
 ) -> ExportResult:
@@ -128,23 +140,25 @@ def export_module(
     with progress.task("exporting", 3) as task:
         model = _traced(network, card.input)
         task.advance(note="cleaning the graph")
-        passes = run_passes(
-            model, [name for name in EXPORT_PASSES if compact or name != "dead_channels"]
-        )
+        compaction = Compaction()
+        passes = run_passes(model, FOLDING)
+        if compact:
+            compaction = compact_channels(model, round_to=round_to)
+        passes += run_passes(model, (*SHAPING, "names"))
         _sign(model)
         task.advance(note="comparing with PyTorch")
         difference = _compared(network, model, batch)
         opset = next(entry.version for entry in model.opset_import if not entry.domain)
         stage = Stage(
             "export",
-            {"opset": opset, "compact": compact},
+            {"opset": opset, "compact": compact, "round_to": round_to},
             {
                 "images": len(images),
                 "max_abs_difference": difference.absolute,
                 "max_relative_difference": difference.relative,
             },
             # Without the output's name: the same network makes the same bytes, however called.
-            f"nnc export {source}{'' if compact else ' --keep-masked'}",
+            f"nnc export {source}{_options(compact, round_to)}",
         )
         write_properties(model, card.then(stage, parent_sha256=parent_sha256).to_properties())
         save_model(model, output, overwrite=overwrite)
@@ -159,6 +173,8 @@ def export_module(
         max_abs_difference=difference.absolute,
         max_relative_difference=difference.relative,
         passes=passes,
+        removed=compaction.layers,
+        unprunable=compaction.unprunable,
     )
 
 
@@ -181,6 +197,12 @@ def trace(network: nn.Module, spec: InputSpec) -> ModelProto:
     settle_reshapes(model)
     run_passes(model, ["dead_code"])
     return model
+
+
+def _options(compact: bool, round_to: int) -> str:
+    if not compact:
+        return " --keep-masked"
+    return "" if round_to == 1 else f" --round-to {round_to}"
 
 
 SHAPE_ELEMENTS = 4096

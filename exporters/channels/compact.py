@@ -43,8 +43,8 @@ class LayerCut:
 class Compaction:
     """What left the graph, and what could not be looked at."""
 
-    layers: tuple[LayerCut, ...]
-    unprunable: tuple[Unprunable, ...]
+    layers: tuple[LayerCut, ...] = ()
+    unprunable: tuple[Unprunable, ...] = ()
 
     @property
     def changed(self) -> bool:

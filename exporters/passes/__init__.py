@@ -16,21 +16,16 @@ from .graph import PassResult
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["EXPORT_PASSES", "PASSES", "PassResult", "run_passes"]
+__all__ = ["FOLDING", "PASSES", "SHAPING", "PassResult", "run_passes"]
 
-PASSES: tuple[str, ...] = (
-    "strip_metadata",
-    "constants",
-    "batch_norm",
-    "global_pool",
-    "flatten",
-    "shuffle",
-    "dead_code",
-)
+FOLDING: tuple[str, ...] = ("strip_metadata", "constants", "batch_norm")
+"""Fold what is constant. Removal of channels comes after these and before the rest: channel
+shuffles are compiled away by reordering the channels that are left."""
+
+SHAPING: tuple[str, ...] = ("global_pool", "flatten", "shuffle", "dead_code")
+
+PASSES: tuple[str, ...] = (*FOLDING, *SHAPING)
 """For any model, of whatever exporter."""
-
-EXPORT_PASSES: tuple[str, ...] = (*PASSES, "names", "dead_channels")
-"""For a graph that was just exported, whose names nobody refers to yet."""
 
 
 def run_passes(model: ModelProto, passes: Sequence[str] = PASSES) -> tuple[PassResult, ...]:

@@ -36,17 +36,17 @@ def find_shuffles(
     """Channel shuffles by output tensor: their three nodes, and for each channel its old index.
 
     A shuffle is Reshape [N, C, H, W] to [N, g, C/g, H, W], Transpose of axes 1 and 2, and Reshape
-    back, with no other reader in between. ``shapes`` spares their inference.
+    back, with no other reader in between; or a Gather of all channels of an image in another order.
+    ``shapes`` spares their inference.
     """
     graph = model.graph
     counts = consumers(graph)
     made = producers(graph)
     found = {}
     transposes = [node for node in graph.node if node.op_type == "Transpose"]
-    if shapes is None:
-        shapes = (
-            {name: dims for name, (_, dims) in tensor_types(model).items()} if transposes else {}
-        )
+    gathers = [node for node in graph.node if node.op_type == "Gather"]
+    if shapes is None and (transposes or gathers):
+        shapes = {name: dims for name, (_, dims) in tensor_types(model).items()}
     for swap in transposes:
         opening = made.get(swap.input[0])
         closing = next((n for n in graph.node if swap.output[0] in n.input), None)
@@ -70,6 +70,13 @@ def find_shuffles(
             continue
         order = [g * width + w for w in range(width) for g in range(groups)]
         found[closing.output[0]] = ([opening, swap, closing], order)
+    for node in gathers:
+        before = tuple((shapes or {}).get(node.input[0], ()))
+        indices = constant(graph, node.input[1])
+        if attribute(node, "axis", 0) == 1 and len(before) == 4 and indices is not None:
+            order = indices.reshape(-1).tolist()
+            if sorted(order) == list(range(before[1] or 0)):
+                found[node.output[0]] = ([node], order)
     return found
 
 
