@@ -14,7 +14,7 @@ from nnc.model_card import InputSpec, ModelCard
 from nnc.models.macs import count_macs
 from nnc.runtimes.artifact import read_artifact
 from nnc.toolchain.pruning.masks import Masks
-from nnc.toolchain.pruning.paper_method import choose_kept
+from nnc.toolchain.pruning.selection import Choice, score
 from nnc.toolchain.pruning.structure import read_structure
 
 
@@ -26,8 +26,8 @@ def test_pruned_channels_leave_the_file(tmp_path: Path, name: str, pixels: np.nd
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, 0.7, 1.3)
             torch.nn.init.normal_(module.bias, 0.0, 0.2)
-    structure = read_structure(network)
-    Masks.from_kept(network, structure, choose_kept(network, structure, 0.4)).apply()
+    kept = score(network, Choice("paper"), read_structure(network)).keep(0.4)
+    Masks(network, kept.masks(network)).apply()
     checkpoint = tmp_path / "pruned.safetensors"
     card = ModelCard(InputSpec(1, 28, 28, (0.5,), (0.5,)), tuple("0123456789"), name)
     models.save(checkpoint, network, card)

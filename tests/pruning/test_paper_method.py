@@ -9,11 +9,9 @@ import torch
 from torch import nn
 
 from nnc.errors import InputError
-from nnc.toolchain.pruning.criteria.filter_l2 import filter_l2
-from nnc.toolchain.pruning.criteria.magnitude import magnitude
 from nnc.toolchain.pruning.masks import Masks
-from nnc.toolchain.pruning.paper_method import choose_kept
 from nnc.toolchain.pruning.recovery import reinitialise
+from nnc.toolchain.pruning.selection import Choice, Kept, score
 from nnc.toolchain.pruning.structure import read_structure
 
 
@@ -42,10 +40,8 @@ def network() -> Small:
     return network.eval()
 
 
-def test_criteria_by_hand() -> None:
-    weight = torch.tensor([[[[3.0, 4.0]]], [[[0.0, -1.0]]]])
-    assert filter_l2(weight).tolist() == [5.0, 1.0]
-    assert magnitude(weight).flatten().tolist() == [3.0, 4.0, 0.0, 1.0]
+def keep(network: nn.Module, fraction: float) -> Kept:
+    return score(network, Choice("paper"), read_structure(network)).keep(fraction)
 
 
 def test_structure(network: Small) -> None:
@@ -71,81 +67,32 @@ def test_untraceable_network_is_refused() -> None:
 def test_same_fraction_of_every_layer(
     network: Small, fraction: float, filters: int, weights: int
 ) -> None:
-    kept = choose_kept(network, read_structure(network), fraction)
-    assert int(kept["conv"].sum()) == filters
-    assert int(kept["fc1"].sum()) == weights
+    counts = keep(network, fraction).counts
+    assert counts["conv"] == filters
+    assert counts["fc1"] == weights
 
 
 def test_the_smallest_go(network: Small) -> None:
     with torch.no_grad():
         for index, scale in enumerate((2.0, 0.1, 3.0, 0.2)):
             network.conv.weight[index] = scale
+        network.fc1.weight.copy_(torch.arange(12.0).view(3, 4) + 1)
         network.fc2.weight.copy_(torch.tensor([[1.0, -5, 2], [-3, 4, 0.5]]))
-    kept = choose_kept(network, read_structure(network), 0.5)
-    assert kept["conv"].tolist() == [True, False, True, False]
-    assert kept["fc2"].tolist() == [[False, True, False], [True, True, False]]
+    masks = keep(network, 0.5).masks(network)
+    assert masks["conv.weight"].flatten().tolist() == [True, False, True, False]
+    # The first neuron loses all its inputs, and so what reads it; the last one feeds nothing.
+    assert masks["fc1.weight"].tolist() == [[False] * 4, [False] * 2 + [True] * 2, [False] * 4]
+    assert masks["fc2.weight"].tolist() == [[False, True, False], [False, True, False]]
 
 
 def test_a_dead_channel_is_exactly_zero(network: Small) -> None:
-    structure = read_structure(network)
-    Masks.from_kept(network, structure, choose_kept(network, structure, 0.5)).apply()
+    Masks(network, keep(network, 0.5).masks(network)).apply()
     channels = network.act(network.norm(network.conv(torch.randn(2, 1, 5, 5))))
     dead = channels.abs().amax((0, 2, 3)) == 0
     assert dead.sum() == 2
     network.train()
     channels = network.norm(network.conv(torch.randn(2, 1, 5, 5)))
     assert (channels[:, dead] == 0).all()
-
-
-def test_neurons_without_inputs_or_outputs_go_too(network: Small) -> None:
-    structure = read_structure(network)
-    kept = {
-        "fc1": torch.tensor([[0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1]], dtype=torch.bool),
-        "fc2": torch.tensor([[1, 0, 1], [1, 0, 1]], dtype=torch.bool),
-    }
-    Masks.from_kept(network, structure, kept).apply()
-    assert network.fc1.weight[:2].count_nonzero() == 0
-    assert network.fc1.bias[:2].count_nonzero() == 0
-    assert network.fc2.weight[:, :2].count_nonzero() == 0
-    assert network.fc1.weight[2].count_nonzero() == 4
-
-
-def test_masks_are_found_again_from_the_zeros(network: Small) -> None:
-    structure = read_structure(network)
-    Masks.from_kept(network, structure, choose_kept(network, structure, 0.5)).apply()
-    zeros = {name: value == 0 for name, value in network.state_dict().items()}
-    again = Masks.from_zeros(network, structure)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(1)
-    again.apply()
-    for name in ("conv.weight", "norm.bias", "fc1.weight", "fc2.weight"):
-        assert torch.equal(network.state_dict()[name] == 0, zeros[name]), name
-
-
-@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-def test_momentum_and_decay_never_revive(network: Small, weight_decay: float) -> None:
-    structure = read_structure(network)
-    network.train()
-    optimiser = torch.optim.SGD(
-        network.parameters(), 0.1, momentum=0.9, weight_decay=weight_decay, nesterov=True
-    )
-    images, labels = torch.randn(8, 1, 5, 5), torch.randint(0, 2, (8,))
-
-    def step() -> None:
-        optimiser.zero_grad()
-        nn.functional.cross_entropy(network(images), labels).backward()
-        optimiser.step()
-
-    step()
-    masks = Masks.from_kept(network, structure, choose_kept(network, structure, 0.5))
-    masks.apply()
-    zeros = {name: value == 0 for name, value in network.named_parameters()}
-    for _ in range(5):
-        step()
-        masks.apply()
-        for name, value in network.named_parameters():
-            assert (value[zeros[name]] == 0).all(), name
 
 
 def test_reinitialisation_is_uniform_by_fan_in(network: Small) -> None:

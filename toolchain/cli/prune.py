@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...errors import BudgetError, InputError
 from ..report.plain_text import count
 from .console import Console
 from .options import (
@@ -18,7 +20,22 @@ from .options import (
     seed_option,
 )
 
+if TYPE_CHECKING:
+    from ..pruning.prune import PruneResult
+
 __all__ = ["prune"]
+
+
+def _amount(_context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """click callback: 0.5, 815K or 1.1M as a number."""
+    if value is None:
+        return None
+    from ..pruning.targets import amount
+
+    try:
+        return amount(value)
+    except InputError as error:
+        raise click.BadParameter(str(error), param=parameter) from None
 
 
 @click.command()
@@ -26,8 +43,58 @@ __all__ = ["prune"]
 @click.option(
     "--sensitivity",
     type=click.FloatRange(0, 1, max_open=True),
-    required=True,
-    help="Fraction pruned of every layer at the end.",
+    help="Fraction pruned of every layer at the end; 0 trains a pruned checkpoint further.",
+)
+@click.option(
+    "--table",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A fraction for each layer: the table.json of nnc scan.",
+)
+@click.option(
+    "--target-macs",
+    metavar="X",
+    callback=_amount,
+    help="Prune until the exported file has at most this many MACs: 0.5 (of the whole), 4M.",
+)
+@click.option(
+    "--target-parameters",
+    metavar="X",
+    callback=_amount,
+    help="The same for parameters: 0.5, 815K, 1.1M. Zeros do not count with paper and element.",
+)
+@click.option(
+    "--target-latency-ms",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="The same for milliseconds an image, measured here: ONNX Runtime on one CPU thread.",
+)
+@click.option(
+    "--method",
+    default="paper",
+    show_default=True,
+    metavar="paper|element|filter|channel",
+    help="Filters and, where fully connected, weights; weights; filters; or whole channels, "
+    "which the export removes.",
+)
+@click.option(
+    "--criterion",
+    default="",
+    metavar="NAME",
+    help="What goes first: l1, l2, bn-scale, taylor, fisher, obs, random or thinet.  "
+    "[default: l2; element: l1]",
+)
+@click.option(
+    "--scope",
+    default="layer",
+    show_default=True,
+    metavar="layer|global",
+    help="The same fraction of every layer, or one threshold over all.",
+)
+@click.option(
+    "--round-to",
+    type=click.IntRange(1, 1024),
+    help="Keep channels in multiples of this.  [default: 8 with channel]",
 )
 @click.option(
     "--iterations",
@@ -37,6 +104,13 @@ __all__ = ["prune"]
     help="Rounds of pruning and retraining that lead there.",
 )
 @click.option(
+    "--schedule",
+    type=click.Choice(["one-shot", "linear", "cubic"]),
+    default="linear",
+    show_default=True,
+    help="How the rounds share the way: all at once, evenly, or most of it early.",
+)
+@click.option(
     "--recover",
     type=click.Choice(["finetune", "reinit"]),
     default="finetune",
@@ -44,6 +118,11 @@ __all__ = ["prune"]
     help="Retrain from the surviving weights, or from fresh ones.",
 )
 @click.option("--epochs", type=click.IntRange(1, 10_000), help="Epochs a round.  [default: 2]")
+@click.option(
+    "--patience",
+    type=click.IntRange(1, 10_000),
+    help="End a round after so many epochs without a better validation accuracy.",
+)
 @click.option("--batch-size", type=click.IntRange(2, 65_536), help="Instead of the recipe's.")
 @click.option(
     "--learning-rate",
@@ -62,6 +141,11 @@ __all__ = ["prune"]
     type=click.IntRange(20),
     help="Retrain on this many images, class-balanced.  [default: all]",
 )
+@click.option(
+    "--write-anyway",
+    is_flag=True,
+    help="Where a target cannot be met, write the smallest network there is; still exit with 3.",
+)
 @data_options(None, "what the checkpoint was trained on")
 @seed_option
 @device_option("auto", "cpu", "cuda", default="auto")
@@ -69,47 +153,31 @@ __all__ = ["prune"]
 @report_options
 def prune(
     checkpoint: Path,
-    sensitivity: float,
-    iterations: int,
-    recover: str,
-    epochs: int | None,
-    batch_size: int | None,
-    learning_rate: float | None,
-    recipe: str,
-    train_images: int | None,
+    table: Path | None,
     data: str | None,
     data_dir: Path | None,
-    seed: int,
-    device: str,
     output: Path | None,
     force: bool,
     console: Console,
+    **chosen: Any,
 ) -> None:
     """Prune a checkpoint and retrain what is left (.safetensors).
 
-    The paper's method: filters by their L2 norm in convolutions, single weights in
-    fully-connected layers, masks held through the retraining. CHECKPOINT is a file, or
-    shipped:NAME for a network in the package.
+    How much goes is said by one of --sensitivity, --table and the --target options. What was pruned
+    is held at zero through the retraining, and nnc export removes it. The state is kept after each
+    epoch beside the output: after an interruption the same command goes on from there. CHECKPOINT
+    is a file, or shipped:NAME for a network in the package.
     """
     from ...models.checkpoint import read_card
     from ...whole_files import check_output
     from ..feeds import data_for
     from ..pruning import PruneSettings
+    from ..pruning.table import read_table
 
     checkpoint, output = output_path(checkpoint, output, ".pruned.safetensors")
     card = read_card(checkpoint)
     settings = PruneSettings.for_network(
-        card.architecture,
-        sensitivity,
-        iterations=iterations,
-        recover=recover,
-        recipe=recipe,
-        train_images=train_images,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        seed=seed,
-        device=device,
+        card.architecture, table=None if table is None else read_table(table), **chosen
     )
     check_output(output, overwrite=force)
     data_set = data_for(card, checkpoint, data, data_dir)
@@ -118,10 +186,24 @@ def prune(
     result = prune_network(
         settings, checkpoint, data_set, output, progress=console.progress, overwrite=force
     )
+    _report(console, result)
+    console.wrote(output, result.to_json())
+    if result.missed:
+        raise BudgetError(f"{result.missed}; {output} holds that network")
+
+
+def _report(console: Console, result: PruneResult) -> None:
     left = result.nonzero_parameters / max(result.parameters, 1)
+    parameters = result.compact_parameters / max(result.whole_parameters, 1)
+    macs = result.compact_macs / max(result.whole_macs, 1)
     console.say(
         f"{count(result.nonzero_parameters)} of {count(result.parameters)} parameters left "
         f"({left:.1%}); validation accuracy {result.validation_accuracy:.2%}, "
         f"before {result.accuracy_before:.2%}"
     )
-    console.wrote(output, result.to_json())
+    console.say(
+        f"exported: {count(result.compact_parameters)} parameters ({parameters:.1%} of the whole), "
+        f"{count(result.compact_macs)} MACs ({macs:.1%})"
+    )
+    if (latency := result.rounds[-1].latency_ms) is not None:
+        console.say(f"{latency:.3g} ms an image in ONNX Runtime, one thread")

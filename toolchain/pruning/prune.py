@@ -2,52 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from ... import models
-from ...model_card import ModelCard, Stage
+from ...model_card import Stage
 from ...progress import SILENT, Progress
 from ...whole_files import check_output, sha256_of
 from ..data import DataSet
 from ..feeds import check_fits
 from ..training.batches import Batches
-from ..training.devices import memory_format, pick_device
-from ..training.loop import accuracy, fit
-from .masks import Masks
-from .paper_method import choose_kept
-from .recovery import reinitialise
+from ..training.devices import pick_device
+from ..training.resume import ResumeFile
+from .resume import RoundsFile
+from .rounds import Round, Rounds
 from .settings import PruneSettings
-from .structure import Structure, read_structure
 
 __all__ = ["PruneResult", "Round", "prune"]
 
 
 @dataclass(frozen=True)
-class Round:
-    """One iteration: pruned to ``fraction``, then retrained. Accuracies are fractions of 1."""
-
-    fraction: float
-    accuracy_pruned: float
-    accuracy_retrained: float
-    nonzero_parameters: int
-
-
-@dataclass(frozen=True)
 class PruneResult:
-    """Where the pruned checkpoint lies, what is left of it and what it cost on validation."""
+    """Where the pruned checkpoint lies, what is left of it and what it cost on validation.
+
+    ``parameters`` and ``nonzero_parameters`` are the checkpoint's; ``compact_parameters`` and
+    ``compact_macs`` what its export holds, ``whole_parameters`` and ``whole_macs`` what that of the
+    unpruned network would. ``missed`` tells the target that could not be met, if any.
+    """
 
     output: Path
     size_bytes: int
     parameters: int
     nonzero_parameters: int
+    compact_parameters: int
+    compact_macs: int
+    whole_parameters: int
+    whole_macs: int
     accuracy_before: float
     validation_accuracy: float
     rounds: tuple[Round, ...]
+    missed: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -63,90 +62,102 @@ def prune(
     progress: Progress = SILENT,
     overwrite: bool = False,
 ) -> PruneResult:
-    """Prune a checkpoint by the paper's method and retrain it with the masks held.
+    """Prune a checkpoint in rounds and retrain it with the masks held.
 
-    What the checkpoint already lost stays lost. Raises InputError where the data does not fit the
-    network's input or classes.
+    What the checkpoint already lost stays lost; a sensitivity of 0 just trains it further. Of each
+    round the epoch with the best validation accuracy is kept. The state lies in ``OUTPUT.resume``
+    after each epoch until the run ends: the same call goes on from there, to the same result.
+
+    Raises InputError where the data does not fit the network's input or classes or there is nothing
+    to prune, BudgetError (and writes nothing) where a target cannot be met, unless
+    ``settings.write_anyway``.
     """
     check_output(output, overwrite=overwrite)
     device = pick_device(settings.fit.device)
     network, card = models.load(checkpoint)
     parent = sha256_of(checkpoint)
     check_fits(card.input, data, checkpoint, len(card.labels))
-    network.to(device).to(memory_format=memory_format(device, card.architecture))
-    structure = read_structure(network)
     train_part, validation_part = data.split(limit=settings.train_images)
-    train = Batches(train_part, card.input, device)
-    validation = Batches(validation_part, card.input, device)
-    before = accuracy(network, validation)
-    rounds = tuple(
-        _round(settings, number, network, card, structure, train, validation, device, progress)
-        for number in range(1, settings.iterations + 1)
+    memory = RoundsFile(
+        ResumeFile.beside(output, _fingerprint(settings, parent, data, len(train_part)))
     )
+    rounds = Rounds(
+        settings,
+        network,
+        card,
+        (Batches(train_part, card.input, device), Batches(validation_part, card.input, device)),
+        device,
+        memory,
+        progress,
+    )
+    before, done, missed = rounds.run()
+    last, whole = done[-1], rounds.sizes.whole()
     network.to("cpu").to(memory_format=torch.contiguous_format)
-    result_accuracy = rounds[-1].accuracy_retrained
     stage = Stage(
         "prune",
-        {**settings.to_json(), "data": data.reference, "method": "paper"},
+        {**settings.to_json(), "data": data.reference},
         {
-            "validation_accuracy": result_accuracy,
+            "validation_accuracy": last.accuracy_retrained,
             "validation_accuracy_before": before,
-            "nonzero_parameters": rounds[-1].nonzero_parameters,
-            "rounds": [asdict(one) for one in rounds],
+            "nonzero_parameters": last.nonzero_parameters,
+            "compact_parameters": last.compact_parameters,
+            "compact_macs": last.compact_macs,
+            "rounds": [asdict(one) for one in done],
             "torch": torch.__version__,
         },
-        f"nnc prune {checkpoint.name} --sensitivity {settings.sensitivity:g} "
-        f"--iterations {settings.iterations} --recover {settings.recover} "
-        f"--epochs {settings.fit.epochs} --data {data.name} --seed {settings.fit.seed} "
-        f"-o {output.name}",
+        _command(settings, checkpoint, data, output),
     )
     models.save(output, network, card.then(stage, parent_sha256=parent), overwrite=overwrite)
+    memory.remove()
     return PruneResult(
         output=output,
         size_bytes=output.stat().st_size,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        nonzero_parameters=rounds[-1].nonzero_parameters,
+        nonzero_parameters=last.nonzero_parameters,
+        compact_parameters=last.compact_parameters,
+        compact_macs=last.compact_macs,
+        whole_parameters=whole.parameters,
+        whole_macs=whole.macs,
         accuracy_before=before,
-        validation_accuracy=result_accuracy,
-        rounds=rounds,
+        validation_accuracy=last.accuracy_retrained,
+        rounds=done,
+        missed=missed,
     )
 
 
-def _round(
-    settings: PruneSettings,
-    number: int,
-    network: nn.Module,
-    card: ModelCard,
-    structure: Structure,
-    train: Batches,
-    validation: Batches,
-    device: torch.device,
-    progress: Progress,
-) -> Round:
-    fraction = settings.sensitivity * number / settings.iterations
-    earlier = Masks.from_zeros(network, structure)
-    masks = Masks.from_kept(network, structure, choose_kept(network, structure, fraction))
+def _command(settings: PruneSettings, checkpoint: Path, data: DataSet, output: Path) -> str:
+    """The command line that makes this checkpoint; file names without their folders."""
+    words = [f"nnc prune {checkpoint.name}"]
+    if settings.sensitivity is not None:
+        words.append(f"--sensitivity {settings.sensitivity:g}")
+    if settings.table is not None:
+        words.append("--table TABLE.json")
+    if (target := settings.target) is not None:
+        words.append(f"--target-{target.kind.replace('_', '-')} {target.value:.10g}")
+    words += [
+        f"--method {settings.method}", f"--criterion {settings.choice.criterion}",
+        f"--scope {settings.scope}", f"--round-to {settings.round_to}",
+        f"--schedule {settings.schedule}", f"--iterations {settings.iterations}",
+        f"--recover {settings.recover}", f"--epochs {settings.fit.epochs}",
+    ]  # fmt: skip
+    if settings.patience is not None:
+        words.append(f"--patience {settings.patience}")
+    words += [
+        f"--batch-size {settings.fit.batch_size}",
+        f"--learning-rate {settings.fit.learning_rate:g}",
+    ]
+    if settings.train_images is not None:
+        words.append(f"--train-images {settings.train_images}")
+    if settings.write_anyway:
+        words.append("--write-anyway")
+    words += [f"--data {data.name}", f"--seed {settings.fit.seed}", f"-o {output.name}"]
+    return " ".join(words)
 
-    def apply() -> None:
-        earlier.apply()
-        masks.apply()
 
-    apply()
-    pruned = accuracy(network, validation)
-    seed = (settings.fit.seed + number - 1) % 2**32
-    if settings.recover == "reinit":
-        reinitialise(network, structure, seed)
-        apply()
-    fitted = fit(
-        network,
-        train,
-        validation,
-        replace(settings.fit, seed=seed),
-        device,
-        memory_format=memory_format(device, card.architecture),
-        after_step=apply,
-        progress=progress,
-        description=f"pruning to {fraction:.0%}, retraining ({number}/{settings.iterations})",
-    )
-    nonzero = sum(int(parameter.count_nonzero()) for parameter in network.parameters())
-    return Round(fraction, pruned, fitted.best.validation_accuracy, nonzero)
+def _fingerprint(settings: PruneSettings, parent: str, data: DataSet, images: int) -> str:
+    """Names the run a resume file belongs to; the device and the output are free to change."""
+    digest = hashlib.sha256(b"".join(sorted(data.training.identities())))
+    values = settings.to_json()
+    values.pop("device")
+    digest.update(json.dumps([values, parent, images], sort_keys=True).encode())
+    return digest.hexdigest()
