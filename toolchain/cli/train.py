@@ -25,10 +25,9 @@ __all__ = ["train"]
 @data_options("fashion-mnist-mini")
 @click.option(
     "--recipe",
-    default="modern",
-    show_default=True,
-    metavar="modern|paper|FILE",
-    help="Training recipe: shipped, or a TOML file.",
+    metavar="modern|paper|overfit|FILE",
+    help="Training recipe: shipped, or a TOML file.  [default: modern; overfit with "
+    "--no-regularisation]",
 )
 @click.option("--epochs", type=click.IntRange(1, 10_000), help="Instead of the recipe's.")
 @click.option("--batch-size", type=click.IntRange(2, 65_536), help="Instead of the recipe's.")
@@ -47,6 +46,19 @@ __all__ = ["train"]
     type=click.IntRange(20),
     help="Train on this many images, class-balanced.  [default: all]",
 )
+@click.option(
+    "--no-regularisation",
+    "--no-regularization",
+    "unregularised",
+    is_flag=True,
+    help="Leave out Dropout, BatchNorm, weight decay, label smoothing and augmentation.",
+)
+@click.option(
+    "--until-train-accuracy",
+    type=click.FloatRange(0, 1, min_open=True),
+    metavar="FRACTION",
+    help="Stop as soon as this much of the training images is learnt (0.999), and keep that.",
+)
 @click.option("--half", is_flag=True, help="Store the weights in half precision.")
 @seed_option
 @device_option("auto", "cpu", "cuda", default="auto")
@@ -56,12 +68,14 @@ def train(
     arch: str,
     data: str,
     data_dir: Path | None,
-    recipe: str,
+    recipe: str | None,
     epochs: int | None,
     batch_size: int | None,
     learning_rate: float | None,
     image_size: int | None,
     train_images: int | None,
+    unregularised: bool,
+    until_train_accuracy: float | None,
     half: bool,
     seed: int,
     device: str,
@@ -85,6 +99,8 @@ def train(
         image_size=image_size,
         train_images=train_images,
         half=half,
+        regularisation=not unregularised,
+        until_train_accuracy=until_train_accuracy,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate,
@@ -96,6 +112,17 @@ def train(
     from ..training.train import train as train_network
 
     result = train_network(settings, data_set, output, progress=console.progress, overwrite=force)
+    if result.train_accuracy is not None:
+        done = f"{len(result.epochs)} epoch{'s' if len(result.epochs) != 1 else ''}"
+        console.say(
+            f"training accuracy {result.train_accuracy:.2%} "
+            + (
+                f"after {done}"
+                if result.learnt
+                else f"when all {done} were over: {until_train_accuracy:.2%} was not reached; "
+                "pass more --epochs"
+            )
+        )
     console.say(
         f"validation accuracy {result.validation_accuracy:.2%} on the held-out fifth; "
         f"{count(result.parameters)} parameters, {count(result.macs)} MACs"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,7 +23,11 @@ __all__ = ["Epoch", "Fit", "Memory", "Stop", "accuracy", "fit", "never", "out_of
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one pass over the training images gave; accuracies are fractions of 1."""
+    """What one pass over the training images gave; accuracies are fractions of 1.
+
+    ``train_accuracy`` is taken while the weights change; ``reached_goal`` is decided afterwards, on
+    all training images as they are.
+    """
 
     number: int
     learning_rate: float
@@ -31,11 +35,15 @@ class Epoch:
     train_accuracy: float
     validation_accuracy: float
     seconds: float
+    reached_goal: bool = False
 
 
 @dataclass(frozen=True)
 class Fit:
-    """All epochs, and the one whose weights were kept: best on validation, the later on a tie."""
+    """All epochs, and the one whose weights were kept: best on validation, the later on a tie.
+
+    With a goal the kept one is the last.
+    """
 
     epochs: tuple[Epoch, ...]
     best: Epoch
@@ -81,6 +89,7 @@ def fit(
     memory_format: torch.memory_format = torch.contiguous_format,
     after_step: Callable[[], None] = lambda: None,
     stop: Stop = never,
+    goal: float | None = None,
     resume: Memory | None = None,
     progress: Progress = SILENT,
     description: str = "training",
@@ -88,7 +97,9 @@ def fit(
     """Train ``network`` in place; it ends with the weights of the best epoch, in evaluation mode.
 
     ``after_step`` runs after every optimiser step (masks); where ``stop`` says so, training ends
-    before ``settings.epochs`` are done. With ``resume`` the state is saved
+    before ``settings.epochs`` are done. It also ends where the accuracy on the training images
+    reaches ``goal``; then, and where it never does, the last weights are kept instead of the best.
+    With ``resume`` the state is saved
     after each epoch, and a fit that was cut off continues to the same result as one that was not:
     every epoch draws its randomness from (seed, epoch) alone. Raises NncError if the loss diverges.
     """
@@ -102,13 +113,15 @@ def fit(
     with progress.task(description, settings.epochs * steps) as task:
         task.advance(len(epochs) * steps)
         for number in range(len(epochs) + 1, settings.epochs + 1):
-            if stop(epochs):
+            if stop(epochs) or (epochs and epochs[-1].reached_goal):
                 break
             epoch = _epoch(
                 network, optimiser, train, validation, settings, device,
                 memory_format, after_step, number, steps, task,
             )  # fmt: skip
-            if epoch.validation_accuracy >= max(
+            if goal is not None and _reaches(goal, network, train):
+                epoch = replace(epoch, reached_goal=True)
+            if goal is not None or epoch.validation_accuracy >= max(
                 (past.validation_accuracy for past in epochs), default=0.0
             ):
                 best = {name: value.clone() for name, value in network.state_dict().items()}
@@ -117,6 +130,8 @@ def fit(
                 resume.write(*_snapshot(network, optimiser, epochs, best))
     network.load_state_dict(best)
     network.eval()
+    if goal is not None:
+        return Fit(tuple(epochs), epochs[-1])
     return Fit(tuple(epochs), max(epochs, key=lambda e: (e.validation_accuracy, e.number)))
 
 
@@ -128,6 +143,19 @@ def accuracy(network: nn.Module, images: Batches) -> float:
         for inputs, labels in images.in_order():
             correct += int((network(inputs).argmax(1) == labels).sum())
     return correct / len(images)
+
+
+def _reaches(goal: float, network: nn.Module, images: Batches) -> bool:
+    """Whether `accuracy` is ``goal`` at least; it stops looking after too many errors."""
+    network.eval()
+    correct = seen = 0
+    with torch.inference_mode():
+        for inputs, labels in images.in_order():
+            correct += int((network(inputs).argmax(1) == labels).sum())
+            seen += len(labels)
+            if correct + len(images) - seen < goal * len(images):
+                return False
+    return True
 
 
 def _epoch(
@@ -163,6 +191,8 @@ def _epoch(
             loss = loss_of(outputs, labels)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        if settings.clip_norm:
+            nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
         optimiser.step()
         after_step()
         with torch.no_grad():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,9 @@ else:
 
 __all__ = ["RECIPES", "FitSettings", "TrainSettings"]
 
-RECIPES = ("modern", "paper")
+RECIPES = ("modern", "paper", "overfit")
+UNREGULARISED = {"weight_decay": 0.0, "label_smoothing": 0.0, "flip": "never", "crop": 0.0}
+"""What every recipe becomes for a network without Dropout and BatchNorm."""
 SCHEDULES = ("constant", "cosine", "steps")
 FLIPS = ("always", "colour", "never")
 DEVICES = ("auto", "cpu", "cuda")
@@ -34,7 +36,8 @@ class FitSettings:
     ``crop`` shifts images by up to that fraction of their side; ``flip`` mirrors them left to
     right always, never, or on colour images only. ``warmup_epochs`` rises linearly to
     ``learning_rate``; then it stays (``constant``), falls to zero (``cosine``) or is divided by 10
-    at a half and three quarters (``steps``).
+    at a half and three quarters (``steps``). ``clip_norm`` scales longer gradients (all weights
+    together) down to that length; 0 leaves them.
     """
 
     epochs: int
@@ -49,6 +52,7 @@ class FitSettings:
     label_smoothing: float
     flip: str
     crop: float
+    clip_norm: float = 0.0
     seed: int = 0
     device: str = "auto"
 
@@ -61,6 +65,7 @@ class FitSettings:
         _check(self, "warmup_epochs", 0, 10_000)
         _check(self, "label_smoothing", 0, 0.99)
         _check(self, "crop", 0, 0.5)
+        _check(self, "clip_norm", 0, 1e6)
         _check(self, "seed", 0, 2**32 - 1)
         _check_choice(self, "schedule", SCHEDULES)
         _check_choice(self, "flip", FLIPS)
@@ -78,7 +83,9 @@ class TrainSettings:
 
     ``train_images`` limits the data set's training part, from which a fifth is held out;
     None takes all of it.
-    ``half`` stores weights in float16.
+    ``half`` stores weights in float16. Without ``regularisation`` the network has neither Dropout
+    nor BatchNorm. ``until_train_accuracy`` ends training as soon as that fraction of the training
+    images is classified rightly, and keeps those weights, not the best ones on validation.
     """
 
     arch: str
@@ -87,6 +94,8 @@ class TrainSettings:
     image_size: int | None = None
     train_images: int | None = None
     half: bool = False
+    regularisation: bool = True
+    until_train_accuracy: float | None = None
 
     def __post_init__(self) -> None:
         architecture = find(self.arch)
@@ -94,26 +103,48 @@ class TrainSettings:
             architecture.check_size(self.image_size, self.image_size)
         if self.train_images is not None and self.train_images < 20:
             raise InputError(f"train_images = {self.train_images}: expected at least 20")
+        goal = self.until_train_accuracy
+        if goal is not None and not 0 < goal <= 1:
+            raise InputError(
+                f"until_train_accuracy = {goal:g}: expected a fraction above 0, 1 at most"
+            )
 
     @classmethod
     def from_recipe(
         cls,
         arch: str,
-        recipe: str = "modern",
+        recipe: str | None = None,
         *,
         image_size: int | None = None,
         train_images: int | None = None,
         half: bool = False,
+        regularisation: bool = True,
+        until_train_accuracy: float | None = None,
         **overrides: Any,
     ) -> TrainSettings:
         """Settings from a shipped recipe (`RECIPES`) or a TOML file; ``overrides`` replace its
         numbers where they are not None. Unknown keys are refused.
+
+        Without a name the recipe is ``modern``, and ``overfit`` without ``regularisation``; any
+        other recipe then loses its weight decay, label smoothing and augmentation.
         """
         find(arch)
+        if recipe is None:
+            recipe = "modern" if regularisation else "overfit"
         values = _read_recipe(recipe, arch)
+        if not regularisation:
+            values.update(UNREGULARISED)
         values.update({key: value for key, value in overrides.items() if value is not None})
-        name = recipe if recipe in RECIPES else Path(recipe).name
-        return cls(arch, _fit_settings(values, recipe), name, image_size, train_images, half)
+        return cls(
+            arch,
+            _fit_settings(values, recipe),
+            recipe if recipe in RECIPES else Path(recipe).name,
+            image_size,
+            train_images,
+            half,
+            regularisation,
+            until_train_accuracy,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Flat, as recorded in a checkpoint."""
@@ -153,7 +184,7 @@ def _fit_settings(values: Mapping[str, Any], source: str) -> FitSettings:
         near = difflib.get_close_matches(strangers[0], known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise InputError(f"{source}: unknown setting '{strangers[0]}'{hint}")
-    required = {field.name for field in fields(FitSettings)} - {"seed", "device"}
+    required = {field.name for field in fields(FitSettings) if field.default is MISSING}
     if missing := sorted(required - set(values)):
         raise InputError(f"{source}: lacks {', '.join(missing)}")
     return FitSettings(**values)
