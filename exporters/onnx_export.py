@@ -31,10 +31,20 @@ if TYPE_CHECKING:
     from .channels.compact import LayerCut
     from .channels.groups import Unprunable
 
-__all__ = ["LARGEST_RELATIVE_DIFFERENCE", "ExportResult", "export", "export_module", "trace"]
+__all__ = [
+    "LARGEST_RELATIVE_DIFFERENCE",
+    "ROUND_TO",
+    "ExportResult",
+    "export",
+    "export_module",
+    "trace",
+]
 
 LARGEST_RELATIVE_DIFFERENCE = 1e-4
 """max|a - b| / max|a| between PyTorch's logits and ONNX Runtime's; more is a wrong graph."""
+
+ROUND_TO = 8
+"""Other channel counts leave ONNX Runtime's blocked CPU kernels and take several times as long."""
 
 INPUT, OUTPUT = "input", "logits"
 
@@ -51,6 +61,8 @@ class ExportResult:
     opset: int
     parameters: int
     """Elements of the weights and biases in the file; batch-norms are folded into them."""
+    network_parameters: int
+    """The same before pruned channels were removed."""
     images: int
     """Real images the outputs were compared on."""
     max_abs_difference: float
@@ -78,7 +90,7 @@ def export(
     *,
     images: np.ndarray[Any, Any],
     compact: bool = True,
-    round_to: int = 1,
+    round_to: int = ROUND_TO,
     overwrite: bool = False,
     progress: Progress = SILENT,
 ) -> ExportResult:
@@ -123,7 +135,7 @@ def export_module(
     source: str = "NETWORK",
     parent_sha256: str = "",
     compact: bool = True,
-    round_to: int = 1,
+    round_to: int = ROUND_TO,
     overwrite: bool = False,
     progress: Progress = SILENT,
 ) -> ExportResult:
@@ -142,6 +154,7 @@ def export_module(
         task.advance(note="cleaning the graph")
         compaction = Compaction()
         passes = run_passes(model, FOLDING)
+        whole = _parameters(model)
         if compact:
             compaction = compact_channels(model, round_to=round_to)
         passes += run_passes(model, (*SHAPING, "names"))
@@ -169,6 +182,7 @@ def export_module(
         sha256=sha256_of(output),
         opset=opset,
         parameters=_parameters(model),
+        network_parameters=whole,
         images=len(images),
         max_abs_difference=difference.absolute,
         max_relative_difference=difference.relative,
@@ -202,7 +216,7 @@ def trace(network: nn.Module, spec: InputSpec) -> ModelProto:
 def _options(compact: bool, round_to: int) -> str:
     if not compact:
         return " --keep-masked"
-    return "" if round_to == 1 else f" --round-to {round_to}"
+    return "" if round_to == ROUND_TO else f" --round-to {round_to}"
 
 
 SHAPE_ELEMENTS = 4096

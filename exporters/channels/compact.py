@@ -12,7 +12,7 @@ from ..passes import run_passes
 from ..passes.graph import attribute
 from .analyse import settle
 from .cut import Cut
-from .dead import folds, living
+from .dead import folds, living, rounded
 from .values import Values, constant_channels
 from .walk import check_finite, walk
 
@@ -45,6 +45,8 @@ class Compaction:
 
     layers: tuple[LayerCut, ...] = ()
     unprunable: tuple[Unprunable, ...] = ()
+    spared: int = 0
+    """Dead channel groups that stay so that layers keep a multiple of what was asked."""
 
     @property
     def changed(self) -> bool:
@@ -68,11 +70,13 @@ def compact(model: ModelProto, *, round_to: int = 1) -> Compaction:
     unprunable = settle(state)
     roots = state.union.table()
     values = constant_channels(state, state.constants)
-    stays = living(state, values, roots, round_to=round_to)
+    alive = living(state, values, roots)
+    stays = rounded(state, roots, alive, round_to)
     layers = _layer_cuts(state, stays)
     if any(not stays[entry.labels].all() for entry in state.entries):
         _remove(state, values, stays)
-    return Compaction(layers, unprunable)
+    spared = len(np.unique(roots[stays & ~alive]))
+    return Compaction(layers, unprunable, spared)
 
 
 def _layer_cuts(state: Walk, stays: Array) -> tuple[LayerCut, ...]:

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["folds", "harmless", "living", "read_weights"]
+__all__ = ["folds", "harmless", "living", "read_weights", "rounded"]
 
 
-def living(walk: Walk, values: Values, roots: Array, *, round_to: int = 1) -> Array:
+def living(walk: Walk, values: Values, roots: Array) -> Array:
     """Bool [labels]: whether the set each label is in must stay.
 
     A set can go where every layer that reads one of its channels either finds zeros in it, or a
     constant that its bias can take over, or has zero weights for it in all outputs that stay
-    themselves. ``round_to`` lets further ones stay, so that layers keep a multiple of it.
+    themselves. No tensor becomes empty.
     """
     readers = [
         (reader, read_weights(reader, values.weights), harmless(reader, values))
@@ -45,9 +45,15 @@ def living(walk: Walk, values: Values, roots: Array, *, round_to: int = 1) -> Ar
             break
         alive = needed
     _keep_one_everywhere(walk, roots, alive)
-    if round_to > 1:
-        while _round(walk, roots, alive, round_to):
-            pass
+    found: Array = alive[roots]
+    return found
+
+
+def rounded(walk: Walk, roots: Array, stays: Array, multiple: int) -> Array:
+    """``stays`` and as many more as every layer needs to keep a multiple, or all it has."""
+    alive = stays.copy()
+    while multiple > 1 and _round(walk, roots, alive, multiple):
+        pass
     found: Array = alive[roots]
     return found
 
@@ -66,7 +72,7 @@ def folds(reader: Reader) -> bool:
         return not padded(node)
     if node.op_type == "Gemm":
         return attribute(node, "beta", 1.0) != 0
-    return node.op_type == "MatMul"
+    return str(node.op_type) == "MatMul"
 
 
 def read_weights(reader: Reader, weights: Mapping[str, Array]) -> Array:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from onnx import NodeProto
 
     Array = np.ndarray[Any, Any]
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["run_node"]
 
 
-def run_node(node: NodeProto, inputs: list[Array | None], opset: int) -> Array:
+def run_node(node: NodeProto, inputs: Sequence[Array | None], opset: int) -> Array:
     """The first output of a node of the standard domain; None stands for an input left out."""
     import onnx
     from onnx import helper
@@ -31,5 +33,5 @@ def run_node(node: NodeProto, inputs: list[Array | None], opset: int) -> Array:
     output = helper.make_tensor_value_info(node.output[0], onnx.TensorProto.UNDEFINED, None)
     graph = helper.make_graph([copy], "one", described, [output])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    result: Array = ReferenceEvaluator(model).run(None, feeds)[0]
-    return result
+    results = ReferenceEvaluator(model).run(None, feeds)
+    return np.asarray(list(results)[0])

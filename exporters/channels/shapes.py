@@ -10,6 +10,8 @@ from ...runtimes.onnx_shapes import graph_inputs, infer_shapes
 from .reference import run_node
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from onnx import ModelProto, NodeProto
 
     Array = np.ndarray[Any, Any]
@@ -126,7 +128,7 @@ def _arithmetic(
     return found
 
 
-def _computed(node: NodeProto, inputs: list[Array | None], opset: int) -> Array | None:
+def _computed(node: NodeProto, inputs: Sequence[Array | None], opset: int) -> Array | None:
     first = inputs[0] if inputs else None
     if first is None or first.dtype.kind not in "iu":
         return None

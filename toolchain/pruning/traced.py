@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ...exporters.channels import ChannelGroups, analyse, compact
-from ...exporters.onnx_export import trace
+from ...exporters.onnx_export import ROUND_TO, trace
 from ...exporters.passes import run_passes
 from ...runtimes.onnx_graph import read_graph
 
@@ -51,7 +51,7 @@ class Traced:
         twin = copy.deepcopy(network).cpu().eval().to(memory_format=torch.contiguous_format)
         return cls(trace(twin, spec), spec)
 
-    def compacted(self, network: nn.Module, *, round_to: int = 1) -> ModelProto:
+    def compacted(self, network: nn.Module, *, round_to: int = ROUND_TO) -> ModelProto:
         """The graph that `nnc export` would ship with the weights that ``network`` has now."""
         from onnx import ModelProto, numpy_helper
 
@@ -67,7 +67,7 @@ class Traced:
         run_passes(model)
         return model
 
-    def size(self, network: nn.Module, *, round_to: int = 1) -> Size:
+    def size(self, network: nn.Module, *, round_to: int = ROUND_TO) -> Size:
         """What `nnc export` would write with the weights that ``network`` has now."""
         spec = self._spec
         facts = read_graph(

@@ -281,11 +281,15 @@ class Expand(_Move):
 def _slices(node: NodeProto, walk: Walk) -> dict[int, slice]:
     """Axis -> slice, in the order in which the node names them."""
     rank = len(walk.shape(node.input[0]))
+    starts: Any
+    ends: Any
+    axes: Any
+    steps: Any
     if walk.opset < 10:
         starts, ends = list(attribute(node, "starts")), list(attribute(node, "ends"))
         axes, steps = list(attribute(node, "axes", range(len(starts)))), [1] * len(starts)
     else:
-        given = [
+        given: list[Any] = [
             walk.constant(name).reshape(-1).tolist() if name else None for name in node.input[1:]
         ]
         starts, ends, axes, steps = [*given, None, None][:4]

@@ -40,7 +40,7 @@ class Unary(Operator):
         if node.op_type in ("Dropout", "Identity"):
             values.note(node.output[0], found)
             return
-        inputs = [found[known].astype(np.float32)]
+        inputs: list[Array | None] = [found[known].astype(np.float32)]
         inputs += [values.of(name) if name else None for name in node.input[1:]]
         result = np.full(found.shape, np.nan)
         result[known] = run_node(node, inputs, values.walk.opset)
@@ -140,7 +140,8 @@ def times(first: Array, second: Array) -> Array:
 
 def leaky(first: Array, slope: Array) -> Array:
     """PRelu."""
-    return np.where(first < 0, first * slope, np.where(np.isnan(first), np.nan, first))
+    result: Array = np.where(first < 0, first * slope, first)
+    return result
 
 
 def _aligned(array: Array, rank: int) -> Array:

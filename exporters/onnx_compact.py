@@ -1,0 +1,200 @@
+"""A smaller ONNX file from one with zeroed filters or neurons: same outputs, no PyTorch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, MissingError, NncError
+from ..model_card import ModelCard, Stage
+from ..progress import SILENT, Progress
+from ..whole_files import check_input, check_output, sha256_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from onnx import ModelProto
+
+    from .channels.compact import LayerCut
+    from .channels.groups import Unprunable
+
+    Array = np.ndarray[Any, Any]
+
+__all__ = ["LARGEST_RELATIVE_DIFFERENCE", "CompactResult", "FileFacts", "compact_file"]
+
+LARGEST_RELATIVE_DIFFERENCE = 1e-4
+"""max|a - b| / max|a| between the outputs before and after; more is a wrong graph."""
+
+IMAGES = 4
+"""Random images that the outputs are compared on."""
+
+FAST_MULTIPLE = 8
+"""Channel counts that are no multiple of it leave ONNX Runtime's blocked kernels on CPU."""
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file holds; MACs are None where the graph leaves its shapes open."""
+
+    parameters: int
+    nonzero_parameters: int
+    macs: int | None
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class CompactResult:
+    """A compaction: the file before and after, and how far the outputs moved."""
+
+    path: str
+    sha256: str
+    before: FileFacts
+    after: FileFacts
+    max_abs_difference: float
+    max_relative_difference: float
+    removed: tuple[LayerCut, ...]
+    unprunable: tuple[Unprunable, ...]
+    spared: int
+    """Dead channel groups that ``round_to`` kept."""
+    odd_layers: int
+    """Layers that pruning left with a channel count that is no multiple of `FAST_MULTIPLE`."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as plain JSON values."""
+        return asdict(self)
+
+
+def compact_file(
+    model: Path,
+    output: Path,
+    *,
+    round_to: int = 1,
+    seed: int = 0,
+    progress: Progress = SILENT,
+    overwrite: bool = False,
+) -> CompactResult:
+    """Write ``model`` to ``output`` without its dead channels and neurons.
+
+    Both are run on the same random images, drawn by ``seed``. ``round_to`` keeps some dead channels
+    so that layers have a multiple of it. Raises InputError for a bad file or NaN weights,
+    MissingError where ONNX Runtime is not installed, NncError (and writes nothing) where the
+    outputs differ by more than `LARGEST_RELATIVE_DIFFERENCE`.
+    """
+    _need_onnxruntime()
+    from ..runtimes.onnx_files import load_model, read_properties, save_model, write_properties
+    from .channels import compact
+
+    check_input(model)
+    check_output(output, overwrite=overwrite)
+    with progress.task("compacting", 4) as task:
+        loaded = load_model(model)
+        images = _images(loaded, seed)
+        before = _facts(loaded, model.stat().st_size)
+        expected = _outputs(loaded, images, model)
+        task.advance(note="looking for dead channels")
+        compaction = compact(loaded, round_to=round_to)
+        task.advance(note="comparing the outputs")
+        absolute, relative = _difference(expected, _outputs(loaded, images, model))
+        task.advance()
+        properties = read_properties(loaded)
+        card = ModelCard.from_properties(properties, str(model)) if properties else None
+        if card is not None:
+            stage = Stage(
+                "compact",
+                {"round_to": round_to},
+                {"max_abs_difference": absolute, "max_relative_difference": relative},
+                f"nnc compact {model.name}" + ("" if round_to == 1 else f" --round-to {round_to}"),
+            )
+            parent = card.then(stage, parent_sha256=sha256_of(model))
+            write_properties(loaded, parent.to_properties())
+        save_model(loaded, output, overwrite=overwrite)
+        task.advance()
+    return CompactResult(
+        path=str(output),
+        sha256=sha256_of(output),
+        before=before,
+        after=_facts(loaded, output.stat().st_size),
+        max_abs_difference=absolute,
+        max_relative_difference=relative,
+        removed=compaction.layers,
+        unprunable=compaction.unprunable,
+        spared=compaction.spared,
+        odd_layers=sum(cut.after % FAST_MULTIPLE != 0 for cut in compaction.layers),
+    )
+
+
+def _facts(model: ModelProto, size_bytes: int) -> FileFacts:
+    from ..runtimes.onnx_graph import read_graph
+
+    facts = read_graph(model)
+    return FileFacts(facts.parameters, facts.nonzero_parameters, facts.macs, size_bytes)
+
+
+def _images(model: ModelProto, seed: int) -> dict[str, Array]:
+    """Random values for every input: standard normal, as normalised pixels nearly are."""
+    import numpy as np
+
+    from ..runtimes.onnx_shapes import graph_inputs
+    from .channels.shapes import UNKNOWN_SIDE
+
+    generator = np.random.default_rng(seed)
+    feeds = {}
+    for spec in graph_inputs(model):
+        if spec.dtype not in ("float16", "float32", "float64"):
+            raise InputError(
+                f"input '{spec.name}' takes {spec.dtype}; expected images as floating-point numbers"
+            )
+        shape = [
+            size or (IMAGES if axis == 0 else UNKNOWN_SIDE) for axis, size in enumerate(spec.shape)
+        ]
+        feeds[spec.name] = generator.standard_normal(shape).astype(spec.dtype)
+    return feeds
+
+
+def _outputs(model: ModelProto, images: dict[str, Array], path: Path) -> list[Array]:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = ort.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        outputs: list[Array] = session.run(None, images)
+    # ONNX Runtime's own exceptions have no base but Exception.
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [repr(error)]
+        raise InputError(f"ONNX Runtime cannot run {path}: {lines[0]}") from error
+    return outputs
+
+
+def _difference(expected: list[Array], found: list[Array]) -> tuple[float, float]:
+    """Largest absolute and relative difference over all outputs."""
+    import numpy as np
+
+    absolute = relative = 0.0
+    for before, after in zip(expected, found, strict=True):
+        if before.dtype.kind != "f":
+            continue
+        if not np.isfinite(before).all():
+            raise InputError("the model's outputs are NaN or infinite on random images")
+        own = float(np.abs(before - after).max()) if before.shape == after.shape else np.inf
+        absolute = max(absolute, own)
+        relative = max(relative, own / (float(np.abs(before).max()) or 1.0))
+    if not relative <= LARGEST_RELATIVE_DIFFERENCE:
+        raise NncError(
+            f"the compact graph's outputs differ by {relative:.2g} relative; at most "
+            f"{LARGEST_RELATIVE_DIFFERENCE:g} is expected, so nothing was written"
+        )
+    return absolute, relative
+
+
+def _need_onnxruntime() -> None:
+    import importlib.util
+
+    if importlib.util.find_spec("onnxruntime") is None:
+        raise MissingError(
+            "comparing the outputs needs ONNX Runtime, which is not installed; "
+            'install it with: pip install "nnc-toolchain[cpu]"'
+        )

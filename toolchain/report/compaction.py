@@ -1,0 +1,60 @@
+"""What a compaction did, as lines of text: before, after, and what stayed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .plain_text import count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ...exporters.channels.groups import Unprunable
+    from ...exporters.onnx_compact import CompactResult
+
+__all__ = ["compaction_lines", "unprunable_lines"]
+
+_MOST_LINES = 8
+
+
+def compaction_lines(result: CompactResult) -> Iterator[str]:
+    """The figures before and after, the difference of the outputs, and what could be better."""
+    before, after = result.before, result.after
+    rows = (
+        ("parameters", before.parameters, after.parameters),
+        ("non-zero", before.nonzero_parameters, after.nonzero_parameters),
+        ("MACs", before.macs, after.macs),
+        ("bytes", before.size_bytes, after.size_bytes),
+    )
+    yield f"{'':<12}{'before':>16}{'after':>16}"
+    for name, first, second in rows:
+        share = f"{second / first:>9.1%}" if first and second is not None else ""
+        yield f"{name:<12}{_whole(first):>16}{_whole(second):>16}{share}"
+    yield (
+        f"largest output difference {result.max_abs_difference:.2g} "
+        f"({result.max_relative_difference:.2g} relative), {len(result.removed)} layers narrower"
+    )
+    if result.spared:
+        yield f"{result.spared} dead channels stay, so that layers keep the multiple asked for"
+    elif not result.removed:
+        yield "no dead channel or neuron found; the graph is as it was"
+    if result.odd_layers:
+        yield (
+            f"{result.odd_layers} layers have a channel count that is no multiple of 8, which "
+            "ONNX Runtime computes slowly on CPU; --round-to 8 makes a slightly larger, faster file"
+        )
+    yield from unprunable_lines(result.unprunable)
+
+
+def unprunable_lines(unprunable: Sequence[Unprunable]) -> Iterator[str]:
+    """One line for each operator that channels could not be followed through."""
+    for one in unprunable[:_MOST_LINES]:
+        yield str(one)
+    if len(unprunable) > _MOST_LINES:
+        more = unprunable[_MOST_LINES:]
+        channels = sum(one.channels for one in more)
+        yield f"{count(channels)} channels more at {len(more)} other operators"
+
+
+def _whole(number: int | None) -> str:
+    return "unknown" if number is None else f"{number:,}"
