@@ -62,7 +62,7 @@ def harmless(reader: Reader, values: Values) -> Array:
     """Bool [channels]: those whose loss the reader does not notice, or can make up for."""
     axis = len(values.walk.shape(reader.tensor)) - 1 if reader.node.op_type == "MatMul" else 1
     found = values.channels(reader.tensor, axis)
-    return found == 0 if not folds(reader) else ~np.isnan(found)
+    return np.array(~np.isnan(found) if folds(reader) else found == 0)
 
 
 def folds(reader: Reader) -> bool:

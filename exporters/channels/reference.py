@@ -34,4 +34,4 @@ def run_node(node: NodeProto, inputs: Sequence[Array | None], opset: int) -> Arr
     graph = helper.make_graph([copy], "one", described, [output])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
     results = ReferenceEvaluator(model).run(None, feeds)
-    return np.asarray(list(results)[0])
+    return np.asarray(next(iter(results)))
