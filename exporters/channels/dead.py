@@ -71,7 +71,7 @@ def folds(reader: Reader) -> bool:
     if node.op_type == "Conv":
         return not padded(node)
     if node.op_type == "Gemm":
-        return attribute(node, "beta", 1.0) != 0
+        return bool(attribute(node, "beta", 1.0))
     return str(node.op_type) == "MatMul"
 
 

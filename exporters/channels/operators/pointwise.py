@@ -134,14 +134,12 @@ class Where(Binary):
 
 def times(first: Array, second: Array) -> Array:
     """A product in which zero times anything is zero."""
-    product: Array = np.where((first == 0) | (second == 0), 0.0, first * second)
-    return product
+    return np.array(np.where((first == 0) | (second == 0), 0.0, first * second))
 
 
 def leaky(first: Array, slope: Array) -> Array:
     """PRelu."""
-    result: Array = np.where(first < 0, first * slope, first)
-    return result
+    return np.array(np.where(first < 0, first * slope, first))
 
 
 def _aligned(array: Array, rank: int) -> Array:
