@@ -22,6 +22,7 @@ __all__ = [
     "device_option",
     "float_list",
     "foreign_options",
+    "fraction_list",
     "input_argument",
     "output_options",
     "output_path",
@@ -155,6 +156,21 @@ def float_list(_context: click.Context, parameter: click.Parameter, value: str |
     except ValueError:
         raise click.BadParameter(
             f"'{value}' is no list of numbers; expected one a channel, as in 0.49,0.48,0.45",
+            param=parameter,
+        ) from None
+
+
+def fraction_list(
+    _context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[float, ...] | None:
+    """click callback: ``0.1,0.2,0.3`` as a tuple of floats."""
+    if value is None:
+        return None
+    try:
+        return tuple(float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(
+            f"'{value}' is no list of numbers; expected fractions, as in 0.1,0.2,0.3",
             param=parameter,
         ) from None
 

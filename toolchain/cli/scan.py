@@ -8,24 +8,16 @@ import click
 
 from ..report.plain_text import byte_size
 from .console import Console
-from .options import data_options, device_option, input_argument, report_options, seed_option
+from .options import (
+    data_options,
+    device_option,
+    fraction_list,
+    input_argument,
+    report_options,
+    seed_option,
+)
 
 __all__ = ["scan"]
-
-
-def _fractions(
-    _context: click.Context, parameter: click.Parameter, value: str | None
-) -> tuple[float, ...] | None:
-    """click callback: ``0.1,0.2,0.3`` as a tuple of floats."""
-    if value is None:
-        return None
-    try:
-        return tuple(float(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(
-            f"'{value}' is no list of numbers; expected fractions, as in 0.1,0.2,0.3",
-            param=parameter,
-        ) from None
 
 
 @click.command()
@@ -33,7 +25,7 @@ def _fractions(
 @click.option(
     "--sensitivities",
     metavar="S,S,..",
-    callback=_fractions,
+    callback=fraction_list,
     help="Fractions to prune.  [default: 0.1 to 0.9 in steps of 0.1]",
 )
 @click.option(

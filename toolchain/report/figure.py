@@ -130,15 +130,14 @@ def label_ends(
     """Name curves at their right ends instead of in a legend: (x, y, text, colour) each.
 
     Call it when the limits are set. Labels that would touch move apart, ``gap`` of the axes'
-    height from one to the next, and stand right of the last x of all.
+    height from one to the next, and stand right of the rightmost end.
     """
-    entries = sorted(labels, key=lambda entry: entry[1])
+    entries = [(*_in_axes(axes, x, y), text, colour) for x, y, text, colour in labels]
     if not entries:
         return
-    right = max(entry[0] for entry in entries)
-    to_axes = axes.transData + axes.transAxes.inverted()
-    wanted = [float(to_axes.transform((x, y))[1]) for x, y, _, _ in entries]
-    start = float(to_axes.transform((right, entries[0][1]))[0])
+    entries.sort(key=lambda entry: entry[1])
+    start = max(entry[0] for entry in entries)
+    wanted = [entry[1] for entry in entries]
     for height, (_, _, text, colour) in zip(_spread(wanted, gap), entries, strict=True):
         axes.annotate(
             text,
@@ -152,6 +151,12 @@ def label_ends(
             fontsize=size,
             annotation_clip=False,
         )
+
+
+def _in_axes(axes: Axes, x: float, y: float) -> tuple[float, float]:
+    """A point of the data as fractions of the axes' width and height."""
+    place = (axes.transData + axes.transAxes.inverted()).transform((x, y))
+    return float(place[0]), float(place[1])
 
 
 def _spread(wanted: list[float], gap: float) -> list[float]:

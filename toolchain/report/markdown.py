@@ -1,4 +1,4 @@
-"""A bench result as a Markdown page: table, command, date, machine."""
+"""A bench result as a Markdown page: table, command, date, machine; what other pages share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from .bench_table import COLUMNS, bench_rows, caption
 from .plain_text import one_line
 
-__all__ = ["bench_page"]
+__all__ = ["bench_page", "escape", "machine_lines"]
 
 SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 
@@ -16,23 +16,26 @@ SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 def bench_page(bench: Mapping[str, Any], *, title: str, command: str, date: str) -> str:
     """The page that a run leaves beside its results."""
     lines = [
-        f"# {_escape(title)}",
+        f"# {escape(title)}",
         "",
         "| " + " | ".join(("file", "runtime", *COLUMNS)) + " |",
         "| " + " | ".join(("---", "---", *("---:" for _ in COLUMNS))) + " |",
     ]
     for row in bench_rows(bench):
         cells = [main + (f" ({detail})" if detail else "") for main, detail in row.cells]
-        lines.append("| " + " | ".join(_escape(c) for c in (row.file, row.runtime, *cells)) + " |")
-    lines += ["", _escape(caption(bench)), ""]
-    lines += [f"- command: `{one_line(command).replace('`', ' ')}`", f"- date: {_escape(date)}"]
-    lines += [f"- {_escape(name)}: {_escape(text)}" for name, text in _machine(bench)]
+        lines.append("| " + " | ".join(escape(c) for c in (row.file, row.runtime, *cells)) + " |")
+    lines += ["", escape(caption(bench)), ""]
+    lines += [f"- command: `{one_line(command).replace('`', ' ')}`", f"- date: {escape(date)}"]
+    lines += machine_lines(bench["environment"])
     return "\n".join(lines) + "\n"
 
 
-def _machine(bench: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The environment's entries, nested ones flattened to one line each."""
-    return [(str(k).replace("_", " "), _flat(v)) for k, v in bench["environment"].items()]
+def machine_lines(environment: Mapping[str, Any]) -> list[str]:
+    """The entries of `nnc.runtimes.environment` as a list, nested ones flattened to a line each."""
+    return [
+        f"- {escape(str(name).replace('_', ' '))}: {escape(_flat(value))}"
+        for name, value in environment.items()
+    ]
 
 
 def _flat(value: Any) -> str:
@@ -43,5 +46,6 @@ def _flat(value: Any) -> str:
     return str(value)
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """``text`` as one line in which no character means anything to Markdown."""
     return one_line(text).translate(SPECIAL)

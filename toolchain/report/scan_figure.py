@@ -70,9 +70,10 @@ def _whole(axes: Axes, scan: Mapping[str, Any]) -> None:
     _frame(axes, whole, told, "Whole network: every layer pruned by the same fraction")
     _lift(axes, [*y, reference - told["max_drop"] / 100])
     within = _largest_within(x, y, reference - told["max_drop"] / 100)
+    drop = f"{told['max_drop']:g} point{'' if told['max_drop'] == 1 else 's'}"
+    span = f"within {drop} of it up to {within:.0%}" if within else f"{drop} lost before {x[1]:.0%}"
     axes.annotate(
-        f"unpruned {reference:.2%}; within {told['max_drop']:g} point"
-        f"{'' if told['max_drop'] == 1 else 's'} up to {within:.0%}",
+        f"unpruned {reference:.2%}; {span}",
         (0.03, 0.06),
         xycoords="axes fraction",
         color=INK,
