@@ -94,7 +94,7 @@ def _amount(_context: click.Context, parameter: click.Parameter, value: str | No
 @click.option(
     "--round-to",
     type=click.IntRange(1, 1024),
-    help="Keep channels in multiples of this.  [default: 8 with channel]",
+    help="Keep channels in multiples of this; export by the same.  [default: 8 with channel]",
 )
 @click.option(
     "--iterations",

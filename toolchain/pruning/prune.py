@@ -31,8 +31,9 @@ class PruneResult:
     """Where the pruned checkpoint lies, what is left of it and what it cost on validation.
 
     ``parameters`` and ``nonzero_parameters`` are the checkpoint's; ``compact_parameters`` and
-    ``compact_macs`` what its export holds, ``whole_parameters`` and ``whole_macs`` what that of the
-    unpruned network would. ``missed`` tells the target that could not be met, if any.
+    ``compact_macs`` what its export holds (by ``--round-to`` if channels were pruned by another
+    multiple than 8), ``whole_parameters`` and ``whole_macs`` what that of the unpruned network
+    would. ``missed`` tells the target that could not be met, if any.
     """
 
     output: Path

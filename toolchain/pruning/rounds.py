@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ...exporters.onnx_export import ROUND_TO
 from ...model_card import ModelCard
 from ...progress import Progress
 from ..training.batches import Batches
@@ -72,7 +73,9 @@ class Rounds:
         self._structure = read_structure(network)
         with progress.task("tracing the graph", 1) as task:
             self._traced = Traced.of(network, card.input)
-            self.sizes = Sizes(network, card.input, self._traced)
+            # Channels as they were asked for; others as export rounds them by itself.
+            round_to = settings.round_to if settings.method == "channel" else ROUND_TO
+            self.sizes = Sizes(network, card.input, self._traced, round_to=round_to)
             task.advance()
         network.to(device).to(memory_format=self._format)
         self._budget = None

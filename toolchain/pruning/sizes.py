@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...exporters.onnx_export import ROUND_TO
 from ...model_card import InputSpec
 from ...runtimes.latency import runs_per_round, time_runs, warm_up
 from ...runtimes.ort_runtime import OrtRuntime
@@ -28,11 +29,17 @@ LEAST_RUNS = 9
 
 
 class Sizes:
-    """Measures networks of one architecture on a copy of its own, on the CPU."""
+    """Measures networks of one architecture on a copy of its own, on the CPU.
 
-    def __init__(self, network: nn.Module, spec: InputSpec, traced: Traced) -> None:
+    ``round_to`` is the multiple that export keeps channels in.
+    """
+
+    def __init__(
+        self, network: nn.Module, spec: InputSpec, traced: Traced, *, round_to: int = ROUND_TO
+    ) -> None:
         self._spec = spec
         self._traced = traced
+        self._round_to = round_to
         self._copy = copy.deepcopy(network).cpu().to(memory_format=torch.contiguous_format).eval()
 
     def whole(self) -> Size:
@@ -40,18 +47,18 @@ class Sizes:
         with torch.no_grad():
             for parameter in self._copy.parameters():
                 parameter.fill_(1)
-        return self._traced.size(self._copy)
+        return self._traced.size(self._copy, round_to=self._round_to)
 
     def of(self, network: nn.Module, kept: Kept | None = None) -> Size:
         """Of ``network``, less what ``kept`` lets go."""
-        return self._traced.size(self._pruned(network, kept))
+        return self._traced.size(self._pruned(network, kept), round_to=self._round_to)
 
     def latency_ms(self, network: nn.Module, kept: Kept | None = None) -> float:
         """Milliseconds for one image in ONNX Runtime, one thread: the median of many runs.
 
         Raises MissingError where ONNX Runtime is not installed.
         """
-        model = self._traced.compacted(self._pruned(network, kept))
+        model = self._traced.compacted(self._pruned(network, kept), round_to=self._round_to)
         spec = self._spec
         image = np.random.default_rng(0).standard_normal(
             (1, spec.channels, spec.height, spec.width), dtype=np.float32
