@@ -61,6 +61,11 @@ COMMANDS: dict[str, Command] = {
         "Run a recipe: every stage from training to the table.",
         "the same command goes on after the last finished stage",
     ),
+    "experiment": Command(
+        "experiment:experiment",
+        "Run one of the paper's studies: networks, table, figure.",
+        "the same command goes on after the last finished network",
+    ),
     "inspect": Command("inspect:inspect", "Show what an artefact says of itself."),
     "doctor": Command("doctor:doctor", "Show what this machine can do, and what it lacks."),
 }
