@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from nnc.errors import InputError
 from nnc.model_card import InputSpec
 from nnc.progress import SILENT
 from nnc.toolchain.data import open_data
 from nnc.toolchain.pipeline.stage_job import StageJob
-from nnc.toolchain.pipeline.stage_runners import run_bench
+from nnc.toolchain.pipeline.stage_kinds import KINDS
+from nnc.toolchain.pipeline.stage_runners import prune_settings, run_bench
 
 
 class _Result:
@@ -55,3 +57,39 @@ def test_bench_leaves_no_file_that_is_not_json(bench_job, monkeypatch):
     with pytest.raises(ValueError, match="not JSON compliant"):
         run_bench(bench_job)
     assert not any(bench_job.output.parent.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ({"sensitivity": 0.3}, {"method": "paper", "criterion": "l2", "sensitivity": 0.3}),
+        (
+            {"target_macs": 0.5, "method": "channel", "schedule": "cubic", "patience": 2},
+            {"target_macs": 0.5, "round_to": 8, "pruning_schedule": "cubic", "patience": 2},
+        ),
+        (
+            {"table": {"features.0.0": 0.25}, "method": "filter", "criterion": "taylor"},
+            {"table": {"features.0.0": 0.25}, "criterion": "taylor", "scope": "layer"},
+        ),
+    ],
+)
+def test_a_prune_stage_takes_what_the_command_takes(stated, expected):
+    KINDS["prune"].check(stated, "stage 1 (prune)")
+    resolved = prune_settings(stated).to_json()
+    assert {key: resolved[key] for key in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ({}, "stage 1 \\(prune\\): expected one of sensitivity, table, .*; found none"),
+        ({"sensitivity": 0.3, "target_macs": 0.5}, "found sensitivity and target_macs"),
+        ({"table": 0.5}, "table = 0.5; expected a table"),
+        ({"table": {"a": "x"}}, "table: a 'x': expected a fraction"),
+        ({"target_macs": "0.5"}, "target_macs = '0.5'; expected a number"),
+        ({"sensitivity": 0.3, "method": "magic"}, "pruning method 'magic'"),
+    ],
+)
+def test_a_prune_stage_that_is_wrong(stated, message):
+    with pytest.raises(InputError, match=message):
+        KINDS["prune"].check(stated, "stage 1 (prune)")

@@ -15,6 +15,7 @@ from nnc.model_card import InputSpec
 from nnc.toolchain.data import DataSet
 from nnc.toolchain.training import TrainSettings
 from nnc.toolchain.training.batches import Batches, _augment
+from nnc.toolchain.training.loop import Epoch, out_of_patience
 from nnc.toolchain.training.train import train
 
 
@@ -148,6 +149,16 @@ def test_half_measures_what_it_stores(tmp_path: Path, small_data: DataSet) -> No
     result = train(settings(epochs=1, half=True), small_data, tmp_path / "a.safetensors")
     assert weights(result.output)["fc.weight"].dtype == np.float16
     assert result.size_bytes < 0.6 * 4 * result.parameters
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "stops"),
+    [([], False), ([0.5], False), ([0.5, 0.4], False), ([0.5, 0.4, 0.4], True),
+     ([0.5, 0.5, 0.5], True), ([0.5, 0.4, 0.6], False), ([0.5, 0.4, 0.6, 0.5, 0.6], True)],
+)  # fmt: skip
+def test_patience_counts_epochs_since_the_best(accuracies: list[float], stops: bool) -> None:
+    epochs = [Epoch(n, 0.1, 1.0, 0.5, one, 1.0) for n, one in enumerate(accuracies, 1)]
+    assert out_of_patience(2)(epochs) == stops
 
 
 def test_augmentation_moves_whole_images() -> None:
