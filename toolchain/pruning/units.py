@@ -61,15 +61,15 @@ class Part:
         return self.slices[0].axis is None
 
     def sizes(self, network: nn.Module) -> torch.Tensor:
-        """How many weights go with each unit, those that read it not counted: int64 [units]."""
+        """How many weights go with each unit, those that read it not counted: int32 [units]."""
         state = state_of(network)
         if self.elements:
-            return torch.ones(self.units, dtype=torch.int64)
+            return torch.ones(self.units, dtype=torch.int32)
         total = torch.zeros(self.units, dtype=torch.float64)
         for one in self.weights(network):
             if one.role != "reads":
                 total += one.sums(torch.ones_like(state[one.tensor]), self.units)
-        return total.long()
+        return total.int()
 
     def weights(self, network: nn.Module) -> list[Slices]:
         """The slices of weights proper that a norm counts: no biases, no batch-norms.

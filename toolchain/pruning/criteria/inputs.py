@@ -81,6 +81,25 @@ class LayerInputs:
         lower = torch.linalg.cholesky(small)
         return Inverse(None, torch.linalg.solve_triangular(lower, rows, upper=False), damping)
 
+    def made_up(self, weight: torch.Tensor, gone: torch.Tensor, free: torch.Tensor) -> torch.Tensor:
+        """What the columns ``free`` (bool [n]) must gain when those numbered ``gone`` go.
+
+        ``weight`` [G, O, len(gone)]; the result, float64 [G, O, free], is weight H[gone, free]
+        H[free, free]^-1.
+        """
+        damping, lost = self.damping.double(), weight.double()
+        if self.moments is not None:
+            wanted = lost @ self.moments[:, gone][:, :, free].double()
+            system = self.moments[:, free][:, :, free].double()
+            system.diagonal(dim1=1, dim2=2).add_(damping[:, 0])
+            return torch.cholesky_solve(wanted.mT, torch.linalg.cholesky(system)).mT
+        assert self.rows is not None
+        left = self.rows[:, :, free].double()
+        small = left @ left.mT
+        small.diagonal(dim1=1, dim2=2).add_(damping[:, 0])
+        heard = lost @ self.rows[:, :, gone].double().mT
+        return torch.cholesky_solve(heard.mT, torch.linalg.cholesky(small)).mT @ left
+
     def block(self, first: slice, weight: torch.Tensor) -> torch.Tensor:
         """(W^T W) * moments for the columns ``first`` against all: [G, len(first), n].
 

@@ -21,7 +21,7 @@ from ..units import state_of
 from .asked import Asked, Worth
 from .inputs import Inverse, LayerInputs, layer_inputs
 from .readers import Reader, absorb, grouped, readers_by_layer
-from .refit import refit
+from .refit import refit_columns, refit_weights
 
 __all__ = ["worth"]
 
@@ -58,7 +58,8 @@ def _of_weights(asked: Asked) -> Worth:
         for name, stays in zip(layers, kept, strict=True):
             weight = grouped(network, name, state_of(network)[f"{name}.weight"].detach())
             alive = stays.to(weight.device).view(weight.shape)
-            refit(network, name, inputs[name], ~alive, alive & (weight != 0), absorbing[name])
+            free = alive & (weight != 0)
+            refit_weights(network, name, inputs[name], ~alive, free, absorbing[name])
 
     return Worth(scores, compensate)
 
@@ -83,7 +84,7 @@ def _of_channels(asked: Asked) -> Worth:
         for name, found in behind.items():
             gone, free = _columns(found, kept)
             if bool(gone.any()):
-                refit(network, name, inputs[name], gone, free, absorbing[name])
+                refit_columns(network, name, inputs[name], gone, free, absorbing[name])
 
     return Worth(scores, compensate)
 

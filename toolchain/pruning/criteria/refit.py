@@ -1,4 +1,9 @@
-"""The compensating update: what stays of a layer's weights is set to make up for what goes."""
+"""The compensating update: what stays of a layer's weights is set to make up for what goes.
+
+The change d of each filter minimises d H d^T with d = -w where weights go: Optimal Brain Surgeon's
+update for all of them together (Hassibi, Stork 1993), which is d_free = w_gone H[gone, free]
+H[free, free]^-1 on the weights that may move.
+"""
 
 from __future__ import annotations
 
@@ -9,59 +14,87 @@ from ..units import state_of
 from .inputs import LayerInputs
 from .readers import grouped
 
-__all__ = ["refit"]
+__all__ = ["refit_columns", "refit_weights"]
 
-STEPS = 64
+STEPS = 16
 """Steps of conjugate gradients at most;"""
 TOLERANCE = 1e-8
 """or until the squared residual has fallen to this share."""
 CHUNK = 1 << 23
 """Weights worked on at a time."""
 
+Absorbing = tuple[str, float] | None
+"""The name of the bias that may move as well, and with which sign."""
+
 
 @torch.no_grad()
-def refit(
+def refit_columns(
     network: nn.Module,
     layer: str,
     inputs: LayerInputs,
     gone: torch.Tensor,
     free: torch.Tensor,
-    absorbing: tuple[str, float] | None,
+    absorbing: Absorbing,
 ) -> None:
-    """Clear the weights ``gone`` of ``layer`` and move those ``free`` so that its outputs stay.
+    """Clear the columns ``gone`` of every filter and move those ``free``, both bool [n], exactly.
 
-    Both bool [G, O, n] or to broadcast to it. The change d of each filter minimises d H d^T with d
-    = -w where weights go: Optimal Brain Surgeon's update for all of them together (Hassibi, Stork
-    1993; the closed form is d_free = w_gone H[gone, free] H[free, free]^-1). It is found by
-    conjugate gradients, preconditioned by H's diagonal, for all filters at once, since each filter
-    has a system of its own and solving thousands of them is too dear; the error falls with every
-    step. ``absorbing`` names the bias that may move as well.
+    All filters share one system, solved by Cholesky's factors in float64.
     """
-    state = state_of(network)
-    tensor = state[f"{layer}.weight"]
+    tensor = state_of(network)[f"{layer}.weight"]
     weight = grouped(network, layer, tensor)
-    shape = weight.shape
-    gone, free = (mask.to(tensor.device).expand(shape) for mask in (gone, free))
-    shifts = []
-    step = max(1, CHUNK // (shape[0] * shape[2]))
-    updated = []
-    for start in range(0, shape[1], step):
+    gone, free = gone.to(tensor.device), free.to(tensor.device)
+    moves = nn.functional.pad(free, (0, len(inputs.constant) and 1), value=True)
+    change = inputs.made_up(weight[:, :, gone], torch.nonzero(gone).flatten(), moves)
+    moved = torch.zeros(*weight.shape[:2], len(moves), dtype=weight.dtype, device=weight.device)
+    moved[:, :, moves] = change.to(weight.dtype)
+    _write(network, layer, inputs, weight.masked_fill(gone, 0), moved, absorbing)
+
+
+@torch.no_grad()
+def refit_weights(
+    network: nn.Module,
+    layer: str,
+    inputs: LayerInputs,
+    gone: torch.Tensor,
+    free: torch.Tensor,
+    absorbing: Absorbing,
+) -> None:
+    """Clear the single weights ``gone`` and move those ``free``, both bool [G, O, n].
+
+    Each filter has a system of its own, and thousands of them are too dear to solve: conjugate
+    gradients, preconditioned by H's diagonal, take a few steps for all of them at once. The error
+    falls with every step.
+    """
+    tensor = state_of(network)[f"{layer}.weight"]
+    weight = grouped(network, layer, tensor)
+    moved = []
+    step = max(1, CHUNK // (weight.shape[0] * weight.shape[2]))
+    for start in range(0, weight.shape[1], step):
         rows = slice(start, start + step)
-        old = weight[:, rows]
-        change = torch.where(gone[:, rows], -old, 0.0)
+        change = torch.where(gone[:, rows], -weight[:, rows], 0.0)
         moves = free[:, rows]
         if len(inputs.constant):
             change = nn.functional.pad(change, (0, 1))
             moves = nn.functional.pad(moves, (0, 1), value=True)
-        change = _solve(inputs, change, moves)
-        if len(inputs.constant):
-            shifts.append(change[:, :, -1] * inputs.constant[:, None])
-            change = change[:, :, :-1]
-        updated.append(old + change)
-    tensor.copy_(torch.cat(updated, dim=1).reshape(tensor.shape))
-    if absorbing is not None and shifts:
+        moved.append(_solve(inputs, change, moves))
+    _write(network, layer, inputs, weight, torch.cat(moved, dim=1), absorbing)
+
+
+def _write(
+    network: nn.Module,
+    layer: str,
+    inputs: LayerInputs,
+    weight: torch.Tensor,
+    moved: torch.Tensor,
+    absorbing: Absorbing,
+) -> None:
+    state = state_of(network)
+    tensor = state[f"{layer}.weight"]
+    tensor.copy_((weight + moved[:, :, : inputs.columns]).reshape(tensor.shape))
+    if absorbing is not None and len(inputs.constant):
         name, sign = absorbing
-        state[name].add_(torch.cat(shifts, dim=1).flatten(), alpha=sign)
+        shift = moved[:, :, -1] * inputs.constant[:, None]
+        state[name].add_(shift.flatten(), alpha=sign)
 
 
 def _solve(inputs: LayerInputs, change: torch.Tensor, free: torch.Tensor) -> torch.Tensor:

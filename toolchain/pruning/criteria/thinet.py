@@ -4,8 +4,8 @@ Luo, Wu, Lin 2017, "ThiNet: A Filter Level Pruning Method for Deep Neural Networ
 next layer's output is a sum over the channels it reads, x_j that of channel j. The set T of
 channels to go is grown by the one that makes ||sum of x_j over T||^2 least (equation 6, algorithm
 1), then every survivor is scaled by least squares (section 3.2.3), the scale going into the weights
-that read it. Where the paper samples outputs, all outputs at sampled positions count here,
-through the Gram matrix of the x_j. A layer whose filters others add to, as into a residual stream, has no
+that read it. Where the paper samples outputs, all outputs at sampled positions count here, through
+the Gram matrix of the x_j. A layer whose filters others add to, as into a residual stream, has no
 next layer of its own: there the filters' own outputs are what is missed, and nothing is rescaled.
 """
 
