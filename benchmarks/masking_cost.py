@@ -4,8 +4,8 @@
 
 Two copies of one network, pruned alike, train on the same random images in turn, step by step: one
 multiplies its masks in after every step, as pruning does, the other does not. Printed are the
-median of the ratios of each pair of steps with a 95% interval, and the masking's own time as a share
-of the rest of its step: on a busy machine the second is the steadier figure.
+median of the ratios of each pair of steps with a 95% interval, and the share of the masking itself
+in the rest of its step: on a busy machine the second is the steadier figure.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def stepper(
     labels: torch.Tensor,
     after: Callable[[], None],
 ) -> Callable[[], tuple[float, float]]:
-    """A function that does one step of `nnc train`'s loop: its seconds, those of ``after`` alone."""
+    """A function that does one step of `nnc train`'s loop: its seconds, and those of ``after``."""
     device = images.device
     optimiser = _optimiser(network, TrainSettings.from_recipe(arch, "modern").fit)
     loss_of = nn.CrossEntropyLoss(label_smoothing=0.05)
