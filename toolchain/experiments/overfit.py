@@ -128,9 +128,8 @@ class _Workshop:
                 "validation_accuracy": result.validation_accuracy,
                 "train_accuracy": result.train_accuracy,
                 "parameters": result.parameters,
-                "nonzero_parameters": result.parameters,
+                "nonzero_parameters": _nonzero(path),
                 "epochs": len(result.epochs),
-                "seconds": round(sum(epoch.seconds for epoch in result.epochs), 1),
             }
 
         return self._piece(pieces, seed, kind, None, self._told(settings.to_json()), make)
@@ -150,6 +149,7 @@ class _Workshop:
                 "train_accuracy": self._accuracy(path, "training images"),
                 "parameters": result.parameters,
                 "nonzero_parameters": result.nonzero_parameters,
+                "compact_parameters": result.compact_parameters,
                 "epochs": sum(one.epochs for one in result.rounds),
             }
 
@@ -203,6 +203,14 @@ class _Workshop:
             share = accuracy(network, Batches(images, card.input, device))
             task.advance()
         return share
+
+
+def _nonzero(checkpoint: Path) -> int:
+    """Parameters of a network other than zero: a bias that never had a gradient still is."""
+    from ... import models
+
+    network, _ = models.load(checkpoint)
+    return sum(int(parameter.count_nonzero()) for parameter in network.parameters())
 
 
 def _identity(data: DataSet) -> str:

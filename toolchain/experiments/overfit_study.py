@@ -20,7 +20,8 @@ class Network:
     """One network of one seed; accuracies are fractions of 1.
 
     ``kind`` is reference, overfitted, control or pruned (then with its ``sensitivity``);
-    ``train_accuracy`` is on the training images as they are, None where it was not measured.
+    ``train_accuracy`` is on the training images as they are; ``compact_parameters`` is what the
+    exported file holds, without dead channels. Either is None where it was not measured.
     """
 
     kind: str
@@ -32,7 +33,7 @@ class Network:
     parameters: int
     nonzero_parameters: int
     epochs: int
-    seconds: float | None = None
+    compact_parameters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Row:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: means and spreads, then each network."""
         learnt = [n.train_accuracy for n in self.networks if n.train_accuracy is not None]
+        compact = [n.compact_parameters for n in self.networks if n.compact_parameters is not None]
         return {
             "kind": self.kind,
             "sensitivity": self.sensitivity,
@@ -64,6 +66,7 @@ class Row:
             "train_accuracy": asdict(Spread.of(learnt)) if learnt else None,
             "parameters": self.networks[0].parameters,
             "nonzero_parameters": round(fmean(n.nonzero_parameters for n in self.networks)),
+            "compact_parameters": round(fmean(compact)) if compact else None,
             "epochs": fmean(n.epochs for n in self.networks),
             "networks": [asdict(network) for network in self.networks],
         }

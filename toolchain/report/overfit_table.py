@@ -10,7 +10,8 @@ from .plain_text import count, one_line
 __all__ = ["overfit_page", "overfit_rows"]
 
 HEADINGS = (
-    "network", "test accuracy", "validation", "training", "parameters", "non-zero", "epochs",
+    "network", "test accuracy", "validation", "training", "parameters", "non-zero", "exported",
+    "epochs",
 )  # fmt: skip
 
 TITLES = {
@@ -54,6 +55,7 @@ def _row(row: Mapping[str, Any], chosen: float) -> tuple[str, ...]:
         "-" if row["train_accuracy"] is None else _share(row["train_accuracy"]),
         count(row["parameters"]),
         count(row["nonzero_parameters"]),
+        "-" if row["compact_parameters"] is None else count(row["compact_parameters"]),
         f"{row['epochs']:.3g}",
     )
 
@@ -82,6 +84,10 @@ def _notes(study: Mapping[str, Any]) -> list[str]:
         (
             f"the sensitivity was chosen among {len(settings['sensitivities'])} on validation "
             "images; the control had one run a seed, so the choice favours pruning if anything"
+        ),
+        (
+            "parameters: of the network; non-zero: those that pruning left; exported: what the "
+            ".onnx file holds, dead channels gone"
         ),
         "test accuracy, points: "
         + "; ".join(_difference(name, one) for name, one in study["differences"].items())
