@@ -72,3 +72,20 @@ def test_criteria_that_judge_by_images_are_given_training_images(
     first = trials.measure(point, point.fractions(trials.parts), tmp_path / "x")
     again = Trials(settings, checkpoint, str(small_npz), None)
     assert again.measure(point, point.fractions(trials.parts), tmp_path / "x") == first
+
+
+@pytest.mark.slow
+def test_a_retrained_point_is_measured_on_all_images_and_leaves_no_network(
+    checkpoint: Path, small_npz: Path, small_data: DataSet, tmp_path: Path
+) -> None:
+    settings = ScanSettings(sensitivities=(0.3,), epochs=1, layers=False, images=5, device="cpu")
+    trials = Trials(settings, checkpoint, str(small_npz), None)
+    point = Point(WHOLE, 0.3, 1)
+    measured = trials.measure(point, 0.3, tmp_path / "work.safetensors")
+    images = len(small_data.split()[1])
+    assert (measured.accuracy * images) == pytest.approx(round(measured.accuracy * images))
+    assert (
+        measured.nonzero_parameters
+        < trials.measure(Point(REFERENCE), 0.0, tmp_path).nonzero_parameters
+    )
+    assert list(tmp_path.iterdir()) == []
