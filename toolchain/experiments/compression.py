@@ -20,13 +20,13 @@ from ...progress import SILENT, Progress
 from ...whole_files import check_input, check_output, sha256_of, write_whole
 from ..crew import Crew, available_cores
 from ..data import DataSet, open_data
-from ..feeds import check_fits, check_images, test_part
-from ..pipeline.shipped import FOLDER as SHIPPED_FOLDER
+from ..feeds import check_images, test_part
 from ..report.compression_figure import compression_figure
 from ..report.compression_page import compression_page
 from ..report.figure import check_drawing, write_figure
 from ..report.plain_text import byte_size
 from .climb import Climb, Step
+from .compression_reference import find_reference
 from .compression_settings import CompressionSettings
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def compression(
     for name in (RECORD, PAGE, FIGURE):
         check_output(output / name, overwrite=True)
     data_set = open_data(data, data_dir)
-    reference = _reference(settings, checkpoint, data_set, output, progress)
+    reference = find_reference(settings, checkpoint, data_set, output, progress)
     run = _Run(settings, reference, data_set, output)
     run.resume(overwrite=overwrite)
     if run.values["bench"] is None:
@@ -111,39 +111,6 @@ def compression(
     write_figure(output / FIGURE, compression_figure(run.values), overwrite=True)
     _write(output / PAGE, compression_page(run.values))
     return CompressionResult(output / RECORD, output / PAGE, output / FIGURE, run.values)
-
-
-def _reference(
-    settings: CompressionSettings,
-    checkpoint: Path | None,
-    data: DataSet,
-    output: Path,
-    progress: Progress,
-) -> Path:
-    shipped = SHIPPED_FOLDER / f"{settings.arch}-{data.name}.safetensors"
-    if checkpoint is None and data.known and shipped.is_file():
-        checkpoint = shipped
-    if checkpoint is None:
-        checkpoint = output / "reference.safetensors"
-        if not checkpoint.exists():
-            from ..training import TrainSettings
-            from ..training.train import train
-
-            told = TrainSettings.from_recipe(
-                settings.arch,
-                train_images=settings.train_images,
-                seed=settings.seed,
-                device=settings.device,
-            )
-            train(told, data, checkpoint, progress=progress)
-    card = read_card(checkpoint)
-    if card.architecture != settings.arch:
-        raise InputError(
-            f"{checkpoint} is of architecture {card.architecture}; expected {settings.arch}: "
-            "name its own with --arch"
-        )
-    check_fits(card.input, data, checkpoint, len(card.labels))
-    return checkpoint
 
 
 class _Run:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..data import DataSet
+    from ..pruning.traced import Traced
 
 __all__ = ["main"]
 
@@ -34,6 +35,7 @@ class _Served:
     def __init__(self) -> None:
         self.settings: CompressionSettings | None = None
         self.data: DataSet | None = None
+        self.traced: Traced | None = None
 
     def open(
         self,
@@ -71,12 +73,18 @@ class _Served:
     def step(
         self, payload: bytes, *, method: str, sensitivity: float, start: str, output: str
     ) -> Reply:
+        from ... import models
         from ..pruning.prune import prune
+        from ..pruning.traced import Traced
 
         del payload
         settings, data = self._opened()
         told = settings.pruning(method, sensitivity)
-        result = prune(told, Path(start), data, Path(output), overwrite=True)
+        if self.traced is None:
+            # Every step's network has the structure of the reference.
+            network, card = models.load(Path(start))
+            self.traced = Traced.of(network, card.input)
+        result = prune(told, Path(start), data, Path(output), traced=self.traced, overwrite=True)
         return {
             "sensitivity": sensitivity,
             "validation_accuracy": result.validation_accuracy,

@@ -22,6 +22,7 @@ from ..training.resume import ResumeFile
 from .resume import RoundsFile
 from .rounds import Round, Rounds
 from .settings import PruneSettings
+from .traced import Traced
 
 __all__ = ["PruneResult", "Round", "prune"]
 
@@ -60,6 +61,7 @@ def prune(
     data: DataSet,
     output: Path,
     *,
+    traced: Traced | None = None,
     progress: Progress = SILENT,
     overwrite: bool = False,
 ) -> PruneResult:
@@ -68,6 +70,7 @@ def prune(
     What the checkpoint already lost stays lost; a sensitivity of 0 just trains it further. Of each
     round the epoch with the best validation accuracy is kept. The state lies in ``OUTPUT.resume``
     after each epoch until the run ends: the same call goes on from there, to the same result.
+    ``traced``, of a network of this structure and input, spares many calls in a row the tracing.
 
     Raises InputError where the data does not fit the network's input or classes or there is nothing
     to prune, BudgetError (and writes nothing) where a target cannot be met, unless
@@ -90,6 +93,7 @@ def prune(
         device,
         memory,
         progress,
+        traced,
     )
     before, done, missed = rounds.run()
     last, whole = done[-1], rounds.sizes.whole()

@@ -61,6 +61,7 @@ class Rounds:
         device: torch.device,
         memory: RoundsFile,
         progress: Progress,
+        traced: Traced | None = None,
     ) -> None:
         """``parts``: the images to train on and those to validate on."""
         self._settings = settings
@@ -72,7 +73,7 @@ class Rounds:
         self._progress = progress
         self._structure = read_structure(network)
         with progress.task("tracing the graph", 1) as task:
-            self._traced = Traced.of(network, card.input)
+            self._traced = Traced.of(network, card.input) if traced is None else traced
             # Channels as they were asked for; others as export rounds them by itself.
             round_to = settings.round_to if settings.method == "channel" else ROUND_TO
             self.sizes = Sizes(network, card.input, self._traced, round_to=round_to)

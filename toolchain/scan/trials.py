@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ..pruning.selection import Scored
+    from ..pruning.traced import Traced
     from ..training.batches import Batches
 
 __all__ = ["Trials", "measured_part"]
@@ -107,7 +108,7 @@ class Trials:
             seed=told.seed,
             device=told.device,
         )
-        prune(settings, self._checkpoint, self._data, work, overwrite=True)
+        prune(settings, self._checkpoint, self._data, work, traced=self._traced, overwrite=True)
         network, _ = models.load(work)
         return network.to(self._device)
 
@@ -134,6 +135,12 @@ class Trials:
         return Batches(images, self._card.input, self._device)
 
     @cached_property
+    def _traced(self) -> Traced:
+        from ..pruning.traced import Traced
+
+        return Traced.of(self._network, self._card.input)
+
+    @cached_property
     def _scored(self) -> Scored:
         from ..pruning.selection import score
         from ..pruning.structure import read_structure
@@ -141,9 +148,7 @@ class Trials:
         choice = self._settings.choice
         groups = evidence = None
         if choice.needs_groups:
-            from ..pruning.traced import Traced
-
-            groups = Traced.of(self._network, self._card.input).groups
+            groups = self._traced.groups
         if choice.needs_images:
             from ..pruning.evidence import Evidence
 
