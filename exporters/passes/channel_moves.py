@@ -43,8 +43,9 @@ def find_shuffles(
     counts = consumers(graph)
     made = producers(graph)
     found = {}
-    transposes = [node for node in graph.node if node.op_type == "Transpose"]
-    gathers = [node for node in graph.node if node.op_type == "Gather"]
+    standard = [node for node in graph.node if node.domain in ("", "ai.onnx")]
+    transposes = [node for node in standard if node.op_type == "Transpose"]
+    gathers = [node for node in standard if node.op_type == "Gather"]
     if shapes is None and (transposes or gathers):
         shapes = {name: dims for name, (_, dims) in tensor_types(model).items()}
     for swap in transposes:
@@ -73,8 +74,10 @@ def find_shuffles(
     for node in gathers:
         before = tuple((shapes or {}).get(node.input[0], ()))
         indices = constant(graph, node.input[1])
-        if attribute(node, "axis", 0) == 1 and len(before) == 4 and indices is not None:
-            order = indices.reshape(-1).tolist()
+        if attribute(node, "axis", 0) != 1 or len(before) != 4 or indices is None:
+            continue
+        if indices.ndim == 1:
+            order = indices.tolist()
             if sorted(order) == list(range(before[1] or 0)):
                 found[node.output[0]] = ([node], order)
     return found
