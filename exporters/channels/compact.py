@@ -136,14 +136,12 @@ def _fold(reader: Reader, values: Values, cut: Cut) -> None:
     extra = (sums * per_output).sum(axis=1)
     if node.op_type == "Gemm":
         extra *= attribute(node, "alpha", 1.0) / attribute(node, "beta", 1.0)
-    rows = next(
-        e.labels for e in cut.walk.entries if e.parameter == reader.weight and e.role == "makes"
-    )
+    rows = reader.makes
     if node.op_type == "MatMul":
         cut.sums[node.output[0]] = extra[cut.stays[rows]].astype(weight.dtype)
         return
     name = node.input[2] if len(node.input) > 2 else ""
-    if name and len(cut.walk.users[name]) == 1:
+    if name and name not in cut.walk.shared:
         bias = cut.walk.constants[name]
         cut.walk.constants[name] = bias + extra.reshape(bias.shape).astype(bias.dtype)
         cut.rewritten.add(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 __all__ = ["Entry", "LayerNode", "NotFollowedError", "Reader", "Walk"]
+
+
+_ROLES = ("makes", "scales", "follows", "reads")
+"""What an axis is called that stands for channels in several ways: by the first that holds."""
 
 
 class NotFollowedError(Exception):
@@ -42,6 +46,8 @@ class Reader:
     weight: str
     labels: Array
     """int64 [channels of the tensor]."""
+    makes: Array
+    """int64 [outputs]: the channels or neurons that it makes of them."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class Walk:
     shapes: dict[str, tuple[int | None, ...]]
     constants: dict[str, Array]
     """Initialisers that no input overrides."""
+    other_shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
+    """Shapes for several images, and of another size, where the graph leaves that open."""
     labels: dict[str, Array] = field(default_factory=dict)
     union: Union = field(default_factory=Union)
     entries: list[Entry] = field(default_factory=list)
@@ -71,6 +79,8 @@ class Walk:
     """Nodes that channels cannot be followed through, and the labels that they pin."""
     users: dict[str, set[str]] = field(default_factory=dict)
     """Parameter -> first outputs of the nodes that said what its axes stand for."""
+    shared: set[str] = field(default_factory=set)
+    """Parameters that more than one node reads, or that are outputs of the graph."""
     special: dict[str, Operator] = field(default_factory=dict)
     """First output of a node -> the operator it is part of, where that is not its own: the nodes
     of a channel shuffle."""
@@ -87,6 +97,17 @@ class Walk:
         if sizes is None or any(size is None for size in sizes):
             raise NotFollowedError(f"the shape of {name} is not known")
         return tuple(size for size in sizes if size is not None)
+
+    def other_shape(self, name: str) -> tuple[int, ...]:
+        """The shape for more and other images, where the graph can take such."""
+        own = self.shape(name)
+        sizes = self.other_shapes.get(name, own)
+        return own if None in sizes else tuple(size or 0 for size in sizes)
+
+    def open_axes(self, name: str) -> tuple[int, ...]:
+        """The axes whose size is not settled before an image comes: the batch, mostly."""
+        pairs = zip(self.shape(name), self.other_shape(name), strict=True)
+        return tuple(axis for axis, (one, other) in enumerate(pairs) if one != other)
 
     def labelled(self, name: str) -> Array:
         """The labels of a tensor; all pinned where nobody gave it any."""
@@ -109,9 +130,11 @@ class Walk:
     def enter(self, node: NodeProto, parameter: str, axis: int, role: str, labels: Array) -> None:
         """Note the labels along one axis of a parameter; used twice, they become one."""
         self.users.setdefault(parameter, set()).add(node.output[0])
-        for entry in self.entries:
+        for index, entry in enumerate(self.entries):
             if entry.parameter == parameter and entry.axis == axis:
                 self.union.join(entry.labels, labels)
+                stronger = min(entry.role, role, key=_ROLES.index)
+                self.entries[index] = replace(entry, role=stronger)
                 return
         self.entries.append(Entry(parameter, axis, role, np.ascontiguousarray(labels)))
 
@@ -122,7 +145,7 @@ class Walk:
         axes = varying(labels)
         if len(axes) > 1:
             # Of an image the channel axis stays, of [N, groups, C / groups, H, W] the inner one.
-            kept = 1 if labels.ndim == 4 else axes[-1]
+            kept = 1 if labels.ndim == 4 and 1 in axes else axes[-1]
             first = labels
             for axis in axes:
                 if axis != kept:

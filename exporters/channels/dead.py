@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..passes.graph import attribute
-from .labels import PINNED, varying
+from .labels import PINNED
 from .operators.layers import padded
 
 if TYPE_CHECKING:
@@ -32,13 +32,12 @@ def living(walk: Walk, values: Values, roots: Array) -> Array:
         (reader, read_weights(reader, values.weights), harmless(reader, values))
         for reader in walk.readers
     ]
-    makes = {e.parameter: e for e in walk.entries if e.role == "makes" and _is_weight(walk, e)}
     alive = np.ones(len(roots), bool)
     while True:
         needed = np.zeros(len(roots), bool)
         needed[PINNED] = True
         for reader, weights, without in readers:
-            rows = alive[roots[makes[reader.weight].labels]]
+            rows = alive[roots[reader.makes]]
             used = _used(weights, rows, attribute(reader.node, "group", 1))
             needed[roots[reader.labels[used & ~without]]] = True
         if (needed == alive).all():
@@ -91,14 +90,10 @@ def _used(weights: Array, rows: Array, groups: int) -> Array:
     return np.concatenate([part[stay].any(axis=0) for part, stay in parts])
 
 
-def _is_weight(walk: Walk, entry: Any) -> bool:
-    return any(reader.weight == entry.parameter for reader in walk.readers)
-
-
 def _keep_one_everywhere(walk: Walk, roots: Array, alive: Array) -> None:
     """No tensor may end up empty."""
     for labels in walk.labels.values():
-        if varying(labels) and not alive[roots[labels]].any():
+        if not alive[roots[labels]].any():
             alive[roots[labels.reshape(-1)[0]]] = True
 
 

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["settle_reshapes", "tensor_shapes"]
+__all__ = ["OTHER_SIDE", "UNKNOWN_SIDE", "settle_reshapes", "tensor_shapes"]
 
 UNKNOWN_SIDE = 224
 """Pixels assumed for an image axis the graph leaves open."""
+
+OTHER_SIDE = 160
+"""Assumed to see what depends on it."""
 
 _MOST_ROUNDS = 50
 _LARGEST_SHAPE = 64
@@ -31,8 +34,11 @@ _SHAPE_ARITHMETIC = {
 }  # fmt: skip
 
 
-def tensor_shapes(model: ModelProto) -> dict[str, tuple[int | None, ...]]:
-    """Shapes by tensor name for a batch of one; unknown ones are absent or hold None.
+def tensor_shapes(
+    model: ModelProto, *, batch: int = 1, side: int = UNKNOWN_SIDE
+) -> dict[str, tuple[int | None, ...]]:
+    """Shapes by tensor name, for a batch of one where that is open; unknown ones are absent or
+    hold None.
 
     ONNX's own inference loses track where an exporter computes a shape from the batch size; here
     such integer arithmetic is carried out and inference tried again, as long as that helps.
@@ -42,7 +48,7 @@ def tensor_shapes(model: ModelProto) -> dict[str, tuple[int | None, ...]]:
 
     feeds = {
         spec.name: tuple(
-            size or (1 if axis == 0 else UNKNOWN_SIDE) for axis, size in enumerate(spec.shape)
+            size or (batch if axis == 0 else side) for axis, size in enumerate(spec.shape)
         )
         for spec in graph_inputs(model)
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .labels import along, compress
+from .context import NotFollowedError
+from .labels import compress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,14 +39,19 @@ class Values:
 
     def channels(self, name: str, axis: int = 1) -> Array:
         """Float [channels] along ``axis``; NaN where they differ from pixel to pixel."""
+        values = np.moveaxis(self.of(name), axis, 0)
         size = self.walk.shape(name)[axis]
-        found = along(self.of(name), axis, size)
-        return np.full(size, np.nan) if found is None else found
+        if values.size == 1:
+            return np.broadcast_to(values.reshape(-1), (size,))
+        values = values.reshape(len(values), -1)
+        same = np.where((values == values[:, :1]).all(axis=1), values[:, 0], np.nan)
+        return np.broadcast_to(same, (size,))
 
     def note(self, name: str, values: Array) -> None:
         """Keep what is known of a tensor."""
-        if not np.isnan(values).all():
-            self.known[name] = compress(values)
+        finite = np.isfinite(values)
+        if finite.any():
+            self.known[name] = compress(np.where(finite, values, np.nan))
 
 
 def constant_channels(walk: Walk, weights: Mapping[str, Array]) -> Values:
@@ -55,6 +62,6 @@ def constant_channels(walk: Walk, weights: Mapping[str, Array]) -> Values:
         operator = walk.operator(node)
         if operator is not None and node.output[0] not in strangers:
             # Infinities and divisions by zero are values like others here: they stay unknown.
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), suppress(NotFollowedError):
                 operator.evaluate(node, values)
     return values

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import InputError
+from ...runtimes.onnx_shapes import graph_inputs
 from ..passes.channel_moves import find_shuffles
 from ..passes.graph import subgraphs
 from .context import NotFollowedError, Walk
 from .labels import PINNED
 from .operators.moves import Shuffle
-from .shapes import tensor_shapes
+from .shapes import OTHER_SIDE, tensor_shapes
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
+
+    from .operators.base import Operator
 
 __all__ = ["check_finite", "walk"]
 
@@ -35,19 +38,31 @@ def walk(model: ModelProto) -> Walk:
             if tensor.name not in overridden
         },
     )
+    if any(None in spec.shape for spec in graph_inputs(model)):
+        state.other_shapes = tensor_shapes(model, batch=2, side=OTHER_SIDE)
     for last, (nodes, order) in find_shuffles(model, state.shapes).items():
         shuffle = Shuffle(nodes[0].input[0], last, order)
         state.special.update({node.output[0]: shuffle for node in nodes})
     for node in graph.node:
         operator = state.operator(node)
         try:
-            if operator is None:
+            if operator is None or _reads_channels_otherwise(operator, node, state):
                 raise NotFollowedError(node.op_type)
             operator.link(node, state)
         except NotFollowedError:
             _give_up(node, state)
     _pin_the_rest(state)
     return state
+
+
+def _reads_channels_otherwise(operator: Operator, node: NodeProto, state: Walk) -> bool:
+    """Whether channels enter where the operator does not expect any: as indices, as a size."""
+    expected = operator.data(node)
+    return any(
+        (state.labels[name] != PINNED).any()
+        for name in node.input
+        if name in state.labels and name not in expected
+    )
 
 
 def _pin_the_rest(state: Walk) -> None:
@@ -60,6 +75,7 @@ def _pin_the_rest(state: Walk) -> None:
         for node in top.node:
             for name in node.input:
                 readers.setdefault(name, set()).add(node.output[0])
+    state.shared = outputs | {name for name, nodes in readers.items() if len(nodes) > 1}
     for entry in state.entries:
         if entry.parameter in outputs or readers[entry.parameter] - state.users[entry.parameter]:
             state.union.join(entry.labels, np.array(PINNED))

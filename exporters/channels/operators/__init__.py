@@ -8,9 +8,10 @@ import numpy as np
 
 from .base import Operator
 from .layers import BatchNorm, Conv, ConvTranspose, Gemm, InstanceNorm, MatMul
-from .moves import Concat, Expand, Gather, GatherND, Reshape, Shape, Slice, Split, Transpose
+from .moves import Concat, Expand, Reshape, Transpose
 from .pointwise import Binary, Unary, Where, leaky, times
 from .pools import Pad, Pool, Reduce, Resize
+from .selections import Gather, GatherND, Shape, Slice, Split
 
 if TYPE_CHECKING:
     from onnx import NodeProto

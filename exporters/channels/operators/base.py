@@ -17,6 +17,10 @@ __all__ = ["Operator"]
 class Operator:
     """One kind of node. A new one is a class in this folder and a line in its table."""
 
+    def data(self, node: NodeProto) -> list[str]:
+        """The inputs whose channels are followed; in all others there may be none."""
+        return [node.input[0]]
+
     def link(self, node: NodeProto, walk: Walk) -> None:
         """Label the outputs from the inputs, unite labels that depend on each other, and enter
         the parameters. Raises NotFollowedError, having changed nothing, where it cannot."""

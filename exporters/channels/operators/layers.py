@@ -49,7 +49,7 @@ class Conv(Operator):
                 walk.union.join(filters.reshape(groups, -1)[:1], filters.reshape(groups, -1))
                 walk.union.join(read.reshape(groups, -1)[:1], read.reshape(groups, -1))
             walk.enter(node, node.input[1], 1, "reads", read[:width])
-            walk.readers.append(Reader(node, node.input[0], node.input[1], read))
+            walk.readers.append(Reader(node, node.input[0], node.input[1], read, filters))
         role = "scales" if depthwise else "makes"
         walk.enter(node, node.input[1], 0, role, filters)
         if bias:
@@ -59,7 +59,7 @@ class Conv(Operator):
 
     def evaluate(self, node: NodeProto, values: Values) -> None:
         weight = values.of(node.input[1])
-        bias = values.of(node.input[2]) if _has(node, 2) else np.zeros(len(weight))
+        bias = values.of(node.input[2]) if has(node, 2) else np.zeros(len(weight))
         read = values.channels(node.input[0])
         groups = attribute(node, "group", 1)
         usable = read if not padded(node) else np.where(read == 0, read, np.nan)
@@ -99,14 +99,14 @@ class ConvTranspose(Operator):
         walk.enter(node, node.input[1], 1, "makes", filters)
         if bias:
             walk.enter(node, bias, 0, "makes", filters)
-        walk.readers.append(Reader(node, node.input[0], node.input[1], read))
+        walk.readers.append(Reader(node, node.input[0], node.input[1], read, filters))
         walk.layers.append(LayerNode(node, node.input[1], bias, depthwise=False))
         walk.relabel(node.output[0], filters.reshape(1, -1, *[1] * (rank - 2)))
 
     def evaluate(self, node: NodeProto, values: Values) -> None:
         weight = values.of(node.input[1])
         read = values.channels(node.input[0])
-        bias = values.of(node.input[2]) if _has(node, 2) else np.zeros(weight.shape[1])
+        bias = values.of(node.input[2]) if has(node, 2) else np.zeros(weight.shape[1])
         # At the borders fewer weights reach a pixel: only zeros give one value everywhere.
         live = weight.reshape(*weight.shape[:2], -1).any(axis=2) & (read != 0)[:, None]
         found = np.where(live.any(axis=0), np.nan, bias)
@@ -129,7 +129,7 @@ class Gemm(Operator):
         walk.enter(node, node.input[1], makes, "makes", neurons)
         if bias:
             walk.enter(node, bias, walk.constant(bias).ndim - 1, "makes", neurons)
-        walk.readers.append(Reader(node, node.input[0], node.input[1], read))
+        walk.readers.append(Reader(node, node.input[0], node.input[1], read, neurons))
         walk.layers.append(LayerNode(node, node.input[1], bias, depthwise=False))
         walk.relabel(node.output[0], neurons.reshape(1, -1))
 
@@ -137,7 +137,7 @@ class Gemm(Operator):
         weight = values.of(node.input[1])
         weight = weight if attribute(node, "transB", 0) else weight.T
         found = _dense(weight, values.channels(node.input[0])) * attribute(node, "alpha", 1.0)
-        if _has(node, 2):
+        if has(node, 2):
             found = found + values.of(node.input[2]).reshape(-1) * attribute(node, "beta", 1.0)
         values.note(node.output[0], found.reshape(1, -1))
 
@@ -154,7 +154,7 @@ class MatMul(Operator):
         neurons = walk.union.fresh(weight.shape[1])
         walk.enter(node, node.input[1], 0, "reads", read)
         walk.enter(node, node.input[1], 1, "makes", neurons)
-        walk.readers.append(Reader(node, node.input[0], node.input[1], read))
+        walk.readers.append(Reader(node, node.input[0], node.input[1], read, neurons))
         walk.layers.append(LayerNode(node, node.input[1], None, depthwise=False))
         walk.relabel(node.output[0], neurons.reshape(*[1] * (rank - 1), -1))
 
@@ -231,7 +231,7 @@ def _channels(walk: Walk, name: str, axis: int, size: int) -> Array:
 
 def _bias(node: NodeProto, index: int, walk: Walk) -> str | None:
     """The bias's name; NotFollowedError where there is one that is not a constant vector."""
-    if not _has(node, index):
+    if not has(node, index):
         return None
     name = str(node.input[index])
     weight, bias = walk.constant(node.input[1]), walk.constant(name)
@@ -243,7 +243,7 @@ def _bias(node: NodeProto, index: int, walk: Walk) -> str | None:
     return name
 
 
-def _has(node: NodeProto, index: int) -> bool:
+def has(node: NodeProto, index: int) -> bool:
     return len(node.input) > index and bool(node.input[index])
 
 

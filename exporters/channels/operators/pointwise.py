@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...passes.graph import attribute
 from ..context import NotFollowedError
 from ..labels import PINNED
 from ..reference import run_node
 from .base import Operator
+from .layers import has
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Binary", "Unary", "Where", "leaky", "times"]
 
 
+_FLOATS = (1, 10, 11, 16)
+"""Float, float16, double and bfloat16, as Cast names them. Whole numbers divide otherwise."""
+
+
 class Unary(Operator):
     """Functions of one element; further inputs (Clip's limits) must be constant scalars."""
 
@@ -30,7 +36,12 @@ class Unary(Operator):
             raise NotFollowedError(node.op_type)
         if any(node.output[1:]) and node.op_type != "Dropout":
             raise NotFollowedError(node.op_type)
-        walk.labels[node.output[0]] = walk.labelled(node.input[0])
+        if node.op_type == "Cast" and attribute(node, "to") not in _FLOATS:
+            raise NotFollowedError(node.op_type)
+        if node.op_type == "Dropout" and has(node, 2) and walk.constant(node.input[2]).any():
+            raise NotFollowedError(node.op_type)
+        for name in filter(None, node.output):
+            walk.labels[name] = walk.labelled(node.input[0])
 
     def evaluate(self, node: NodeProto, values: Values) -> None:
         found = values.of(node.input[0])
@@ -54,12 +65,11 @@ class Binary(Operator):
         self._function = function
         self._role = role
 
-    def operands(self, node: NodeProto) -> list[str]:
-        """The inputs that meet element by element."""
+    def data(self, node: NodeProto) -> list[str]:
         return list(node.input)
 
     def link(self, node: NodeProto, walk: Walk) -> None:
-        names = self.operands(node)
+        names = self.data(node)
         shape = walk.shape(node.output[0])
         rank = len(shape)
         tensors = [name for name in names if name not in walk.constants]
@@ -87,14 +97,14 @@ class Binary(Operator):
         final = walk.labels[node.output[0]]
         for name in names:
             if name in walk.constants:
-                self._enter(node, name, final, walk)
+                self._enter(node, name, final, walk, self._role)
 
-    def _enter(self, node: NodeProto, name: str, labels: Array, walk: Walk) -> None:
+    def _enter(self, node: NodeProto, name: str, labels: Array, walk: Walk, role: str) -> None:
         constant = walk.constants[name]
         offset = labels.ndim - constant.ndim
         for axis, size in enumerate(constant.shape):
             if size > 1 and labels.shape[axis + offset] > 1:
-                walk.enter(node, name, axis, self._role, labels.reshape(-1))
+                walk.enter(node, name, axis, role, labels.reshape(-1))
 
     def evaluate(self, node: NodeProto, values: Values) -> None:
         rank = len(values.walk.shape(node.output[0]))
@@ -117,18 +127,16 @@ class Where(Binary):
         super().__init__(np.add)
 
     def link(self, node: NodeProto, walk: Walk) -> None:
-        condition = walk.constant(node.input[0])
-        rank = len(walk.shape(node.output[0]))
-        if condition.ndim == rank and condition.shape[1] != 1:
-            raise NotFollowedError(node.op_type)
+        walk.constant(node.input[0])
         super().link(node, walk)
+        self._enter(node, node.input[0], walk.labels[node.output[0]], walk, "follows")
 
-    def operands(self, node: NodeProto) -> list[str]:
+    def data(self, node: NodeProto) -> list[str]:
         return list(node.input[1:])
 
     def evaluate(self, node: NodeProto, values: Values) -> None:
         rank = len(values.walk.shape(node.output[0]))
-        first, second = (_aligned(values.of(name), rank) for name in self.operands(node))
+        first, second = (_aligned(values.of(name), rank) for name in self.data(node))
         values.note(node.output[0], np.where(first == second, first, np.nan))
 
 
@@ -143,7 +151,8 @@ def leaky(first: Array, slope: Array) -> Array:
 
 
 def _aligned(array: Array, rank: int) -> Array:
-    return array.reshape((1,) * (rank - array.ndim) + array.shape)
+    aligned: Array = array.reshape((1,) * (rank - array.ndim) + array.shape)
+    return aligned
 
 
 def _stretched(sizes: tuple[int, ...], others: list[Array], shape: tuple[int, ...]) -> bool:

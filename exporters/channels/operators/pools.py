@@ -10,7 +10,7 @@ from ...passes.graph import attribute
 from ..context import NotFollowedError
 from ..labels import varying
 from .base import Operator
-from .layers import pads
+from .layers import padded
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -41,7 +41,7 @@ class Pool(Operator):
         if (
             node.op_type == "AveragePool"
             and attribute(node, "count_include_pad", 0)
-            and any(pads(node))
+            and padded(node)
         ):
             found = np.where(found == 0, found, np.nan)
         values.note(node.output[0], found)
@@ -65,6 +65,8 @@ class Reduce(Operator):
         if node.op_type == "ReduceSum":
             shape = values.walk.shape(node.input[0])
             found = found * np.prod([shape[axis] for axis in axes])
+            if set(axes) & set(values.walk.open_axes(node.input[0])):
+                found = np.where(found == 0, found, np.nan)
         values.note(node.output[0], _without(node, found, axes))
 
 
@@ -107,6 +109,8 @@ class Resize(Operator):
             raise NotFollowedError(node.op_type)
         if attribute(node, "coordinate_transformation_mode") == b"tf_crop_and_resize":
             raise NotFollowedError(node.op_type)
+        if varying(labels) and len(node.input) > 3 and node.input[3]:
+            walk.constant(node.input[3])
         walk.labels[node.output[0]] = labels
 
     def evaluate(self, node: NodeProto, values: Values) -> None:
@@ -116,10 +120,13 @@ class Resize(Operator):
 
     def shrink(self, node: NodeProto, cut: Cut) -> None:
         if cut.touches(node.input[0]) and len(node.input) > 3 and node.input[3]:
-            sizes = np.array(cut.walk.constant(node.input[3]), np.int64)
-            if len(sizes) == len(cut.shape(node.output[0])):
-                sizes[1:] = cut.shape(node.output[0])[1:]
-                cut.set_constant(node, 3, sizes)
+            sizes = cut.walk.constant(node.input[3]).copy()
+            shape = cut.shape(node.output[0])
+            axes = [axis % len(shape) for axis in attribute(node, "axes", range(len(shape)))]
+            for axis in varying(cut.walk.labelled(node.output[0])):
+                if axis in axes:
+                    sizes[axes.index(axis)] = shape[axis]
+            cut.set_constant(node, 3, sizes)
 
 
 def _axes(node: NodeProto, walk: Walk) -> tuple[int, ...]:
@@ -159,5 +166,6 @@ def _pads(node: NodeProto, walk: Walk) -> tuple[list[int], list[int]]:
 def _padding(node: NodeProto, values: Values) -> float:
     """The value of padded positions; NaN where it is not constant."""
     if len(node.input) > 2 and node.input[2]:
-        return float(values.weights[node.input[2]]) if node.input[2] in values.weights else np.nan
+        given = values.weights.get(node.input[2])
+        return np.nan if given is None else float(given.reshape(-1)[0])
     return float(attribute(node, "value", 0.0))
