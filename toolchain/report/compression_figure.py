@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .figure import BLUE, GREEN, GREY, INK, PURPLE, VERMILION, draw, percent_axis
-from .plain_text import byte_size, count, one_line
+from .figure import BLUE, GREEN, GREY, INK, PURPLE, VERMILION, draw, headline, percent_axis
+from .plain_text import byte_size, count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,13 +26,11 @@ def compression_figure(values: Mapping[str, Any]) -> bytes:
 
 
 def _paint(figure: Figure, values: Mapping[str, Any]) -> None:
-    figure.suptitle(
-        f"{one_line(values['architecture'])}, {one_line(values['data'])}: pruning methods at equal "
-        f"accuracy (within {values['settings']['max_drop']:g} points on validation)",
-        x=0.01,
-        ha="left",
-        fontsize=12.5,
-        fontweight="bold",
+    drop = f"{values['settings']['max_drop']:g} points"
+    headline(
+        figure,
+        f"{values['architecture']}, {values['data']}: pruning methods at equal accuracy "
+        f"(within {drop} on validation)",
     )
     halves: Any = figure.subfigures(2, 1, height_ratios=[1.25, 1.0])
     left, right = halves[0].subplots(1, 2, sharey=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, cast
 
 from ...errors import MissingError
 from ...whole_files import write_whole
+from .plain_text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +28,7 @@ __all__ = [
     "VERMILION",
     "check_drawing",
     "draw",
+    "headline",
     "label_ends",
     "percent_axis",
     "write_figure",
@@ -38,6 +41,8 @@ COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 INK, GREY = "#222222", "#8A8A8A"
 
 DPI = 160
+HEADLINE_LETTERS = 8.8
+"""Bold letters of the headline that an inch holds, wide ones too."""
 _STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": GREY,
@@ -111,6 +116,14 @@ def write_figure(path: Path, png: bytes, *, overwrite: bool = False) -> None:
     """Write what `draw` returned, whole or not at all."""
     with write_whole(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(png)
+
+
+def headline(figure: Figure, text: str) -> None:
+    """Put ``text`` above everything, from the left edge on, in as many lines as it needs."""
+    letters = int(figure.get_figwidth() * HEADLINE_LETTERS)
+    figure.suptitle(
+        fill(one_line(text), letters), x=0.01, ha="left", fontsize=12.5, fontweight="bold"
+    )
 
 
 def percent_axis(axis: Any, decimals: int = 0) -> None:

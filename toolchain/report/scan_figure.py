@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from .figure import BLUE, COLOURS, GREY, INK, draw, label_ends, percent_axis
+from .figure import BLUE, COLOURS, GREY, INK, draw, headline, label_ends, percent_axis
 from .plain_text import one_line
 
 if TYPE_CHECKING:
@@ -50,14 +51,8 @@ def _beside_layers(figure: Figure, scan: Mapping[str, Any]) -> None:
 
 def _title(figure: Figure, scan: Mapping[str, Any]) -> None:
     told = scan["settings"]
-    figure.suptitle(
-        f"{one_line(scan['checkpoint'])}, {one_line(scan['data'])}: "
-        f"method {told['method']}, criterion {told['criterion']}",
-        x=0.01,
-        ha="left",
-        fontsize=12.5,
-        fontweight="bold",
-    )
+    name = PurePath(scan["checkpoint"]).stem
+    headline(figure, f"{name} on {scan['data']}, method {told['method']} ({told['criterion']})")
 
 
 def _whole(axes: Axes, scan: Mapping[str, Any]) -> None:
@@ -66,7 +61,7 @@ def _whole(axes: Axes, scan: Mapping[str, Any]) -> None:
     x = [0.0, *told["sensitivities"]]
     y = [reference, *whole["accuracy"]]
     axes.axhspan(reference - told["max_drop"] / 100, reference, color=BLUE, alpha=0.12, lw=0)
-    axes.plot(x, y, color=BLUE, marker="o", lw=2.6)
+    axes.plot(x, y, color=BLUE, marker="o", lw=2.6, clip_on=False, zorder=3)
     _frame(axes, whole, told, "Whole network: every layer pruned by the same fraction")
     _lift(axes, [*y, reference - told["max_drop"] / 100])
     within = _largest_within(x, y, reference - told["max_drop"] / 100)
