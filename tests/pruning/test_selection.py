@@ -15,8 +15,6 @@ from nnc.exporters.channels.groups import ChannelGroups
 from nnc.toolchain.pruning.masks import Masks
 from nnc.toolchain.pruning.selection import Choice, Scored, score
 from nnc.toolchain.pruning.structure import read_structure
-from nnc.toolchain.pruning.taking import keep_best, rounded
-from nnc.toolchain.pruning.units import Part
 
 from .hand_made import Three, three_groups
 
@@ -53,12 +51,6 @@ def scored(
     network: nn.Module, method: str = "paper", groups: ChannelGroups | None = None, **given: object
 ) -> Scored:
     return score(network, Choice(method, **given), read_structure(network), groups)
-
-
-def channels(blocks: list[int], widths: list[int] | None = None) -> Part:
-    return Part(
-        "family", len(blocks), (), torch.tensor(blocks), torch.tensor(widths or [1] * len(blocks))
-    )
 
 
 @pytest.mark.parametrize(
@@ -246,38 +238,6 @@ def test_groups_of_another_network(network: Small) -> None:
     wide.first = nn.Conv2d(1, 5, 1)
     with pytest.raises(InputError, match=r"first\.weight: found shape \[5, 1, 1, 1\]"):
         scored(wide, "channel", three_groups())
-
-
-@pytest.mark.parametrize(
-    ("blocks", "widths", "kept", "expected"),
-    [
-        ([0] * 24, 1, 24, 24),  # nothing goes: the count stays
-        ([0] * 24, 1, 21, 24),
-        ([0] * 24, 1, 19, 16),
-        ([0] * 24, 1, 1, 8),  # never nothing
-        ([0] * 29, 1, 28, 24),  # 29 is no multiple: down
-        ([0] * 6, 1, 3, 3),  # narrower than 8
-        ([0] * 12, 2, 6, 8),  # two channels a unit: multiples of 4
-    ],
-)
-def test_rounding(blocks: list[int], widths: int, kept: int, expected: int) -> None:
-    part = channels(blocks, [widths] * len(blocks))
-    scores = torch.arange(len(blocks)).double()
-    result = rounded(part, scores, keep_best(scores, kept), 8)
-    assert int(result.sum()) == expected
-    assert torch.equal(result, keep_best(scores, expected))
-
-
-def test_every_block_keeps_a_unit_and_is_rounded_alone() -> None:
-    part = channels([0] * 16 + [1] * 16)
-    scores = torch.arange(32).double()
-    result = rounded(part, scores, keep_best(scores, 13), 8)
-    assert [int(result[:16].sum()), int(result[16:].sum())] == [8, 16]
-    assert int(rounded(part, scores, keep_best(scores, 10), 1)[:16].sum()) == 1
-
-
-def test_of_equal_scores_the_later_stay() -> None:
-    assert keep_best(torch.tensor([0.0, 1, 0, 0, 2]), 3).tolist() == [0, 1, 0, 1, 1]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
