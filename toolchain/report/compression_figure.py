@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .compression_page import noted
 from .figure import BLUE, GREEN, GREY, INK, PURPLE, VERMILION, draw, headline, percent_axis
 from .plain_text import byte_size, count
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["METHOD_COLOURS", "compression_figure"]
+
+DEPTH = 3.0
+"""How far below the accuracy asked for a step is still drawn at its place, in allowed drops."""
 
 METHOD_COLOURS = {"paper": VERMILION, "element": PURPLE, "filter": GREEN, "channel": BLUE}
 
@@ -37,28 +41,29 @@ def _paint(figure: Figure, values: Mapping[str, Any]) -> None:
     _steps(left, values, "parameters", "Parameters in the exported file")
     _steps(right, values, "nonzero_parameters", "Parameters that are not zero")
     left.set_ylabel("validation accuracy, retrained")
-    _legend(right, list(values["methods"]))
+    _legend(halves[0], list(values["methods"]))
     _bars(halves[1].subplots(1, 4, sharey=True), values["rows"])
 
 
 def _steps(axes: Axes, values: Mapping[str, Any], size: str, title: str) -> None:
-    """Accuracy against size, pruning towards the right; open circles lost too much."""
-    reference = values["rows"][0]
-    start, top = reference[size], values["reference"]["validation_accuracy"]
+    """Accuracy against size, pruning towards the right; what lies far below stands at the edge."""
+    start, top = values["rows"][0][size], values["reference"]["validation_accuracy"]
     floor = top - values["settings"]["max_drop"] / 100
-    lowest = floor
+    every = [step["validation_accuracy"] for steps in values["methods"].values() for step in steps]
+    bottom = max(min([floor, *every]), floor - DEPTH * (top - floor) - 0.002)
     for method, steps in values["methods"].items():
         colour = METHOD_COLOURS[method]
-        path = [(start, top)]
+        last = (start, top)
         for step in steps:
-            point = (step[size], step["validation_accuracy"])
-            lowest = min(lowest, point[1])
+            point = (step[size], max(step["validation_accuracy"], bottom))
+            line = list(zip(last, point, strict=True))
             if step["accepted"]:
-                axes.plot(*zip(path[-1], point, strict=True), color=colour, marker="o")
-                path.append(point)
+                axes.plot(*line, color=colour, marker="o")
+                last = point
             else:
-                axes.plot(*zip(path[-1], point, strict=True), color=colour, lw=0.9, ls=(0, (3, 2)))
-                axes.plot(*point, color=colour, marker="o", mfc="white", ls="none")
+                off = step["validation_accuracy"] < bottom
+                axes.plot(*line, color=colour, lw=0.9, ls=(0, (3, 2)))
+                axes.plot(*point, color=colour, marker="v" if off else "o", mfc="white", ls="none")
     axes.axhspan(floor, top, color=GREY, alpha=0.14, lw=0)
     axes.plot(start, top, color=INK, marker="D", ls="none", zorder=5)
     axes.set_xscale("log")
@@ -66,31 +71,26 @@ def _steps(axes: Axes, values: Mapping[str, Any], size: str, title: str) -> None
     axes.invert_xaxis()
     axes.set_title(title)
     axes.set_xlabel("smaller to the right (logarithmic)")
-    room = max(top - max(lowest, top - 0.06), 0.004)
-    axes.set_ylim(top - 1.12 * room, top + 0.25 * room)
+    highest = max([top, *every])
+    room = max(highest - bottom, 0.004)
+    axes.set_ylim(bottom - 0.08 * room, highest + 0.08 * room)
     _count_axis(axes)
     percent_axis(axes.yaxis, decimals=1)
 
 
-def _legend(axes: Axes, methods: Sequence[str]) -> None:
-    """In the corner that stays empty: small networks are not the accurate ones."""
+def _legend(figure: Any, methods: Sequence[str]) -> None:
     from matplotlib.lines import Line2D
 
-    marks = [(METHOD_COLOURS[method], "o", METHOD_COLOURS[method], method) for method in methods]
-    marks += [(GREY, "o", "white", "lost too much"), (INK, "D", INK, "reference")]
     handles = [
-        Line2D(
-            [],
-            [],
-            color=colour,
-            marker=marker,
-            mfc=face,
-            label=label,
-            ls="-" if face == colour and marker == "o" else "none",
-        )
-        for colour, marker, face, label in marks
+        Line2D([], [], color=METHOD_COLOURS[method], marker="o", label=method) for method in methods
     ]
-    axes.legend(handles=handles, loc="lower left", handlelength=1.6)
+    for marker, face, text in (
+        ("D", INK, "reference"),
+        ("o", "white", "lost too much"),
+        ("v", "white", "far more"),
+    ):
+        handles.append(Line2D([], [], color=INK, marker=marker, mfc=face, ls="none", label=text))
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), handlelength=1.6)
 
 
 def _count_axis(axes: Axes) -> None:
@@ -131,7 +131,7 @@ def _bar(
     alpha = 0.35 if key == "parameters" else 1.0
     axes.barh(places, values, color=colours, height=0.66, alpha=alpha)
     for place, value in zip(places, values, strict=True):
-        share = f" ({value / values[0]:.0%})" if value != values[0] and values[0] else ""
+        share = f" ({value / values[0]:.0%})" if noted(value, values[0]) else ""
         axes.annotate(
             f"{text(value)}{share}",
             (value, place),
@@ -142,6 +142,7 @@ def _bar(
         )
     axes.set_title(title, fontsize=10)
     axes.set_xlim(0, max(values) * 1.42)
+    axes.set_ylim(len(rows) - max(len(rows), 5) - 0.6, len(rows) - 0.4)
     axes.set_xticks([])
     axes.grid(False)
     axes.spines["bottom"].set_visible(False)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .markdown import escape, machine_lines
 from .plain_text import byte_size, count, one_line
 
-__all__ = ["compression_page"]
+__all__ = ["compression_page", "noted"]
 
 COLUMNS = (
     "method", "pruned", "validation", "test accuracy", "parameters", "non-zero", ".onnx", "MACs",
@@ -70,10 +70,15 @@ def _cells(row: Mapping[str, Any], reference: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _sized(value: int | None, whole: int | None, text: Any) -> str:
+def noted(value: float, whole: float) -> bool:
+    """Whether a share of the whole is worth saying: not one that reads as 100 %."""
+    return bool(whole) and abs(value / whole - 1) >= 0.005
+
+
+def _sized(value: int | None, whole: int | None, text: Callable[[int], str]) -> str:
     if value is None or not whole:
         return "-"
-    return str(text(value)) if value == whole else f"{text(value)} ({value / whole:.0%})"
+    return f"{text(value)} ({value / whole:.0%})" if noted(value, whole) else text(value)
 
 
 def _caption(values: Mapping[str, Any]) -> str:
@@ -82,7 +87,7 @@ def _caption(values: Mapping[str, Any]) -> str:
     limit = told["train_images"]
     epochs = f"{told['epochs']} epoch{'s' if told['epochs'] != 1 else ''}"
     retraining = f"{epochs} at each ({told['recover']}"
-    retraining += f", {limit:,} training images)" if limit else ")"
+    retraining += f", {limit:,} images, a fifth of them for validation)" if limit else ")"
     threads = f"{first['threads']} thread{'s' if first['threads'] != 1 else ''}"
     return (
         f"Each method pruned from {values['checkpoint']} by rising sensitivities, retrained "
