@@ -154,7 +154,7 @@ class _Workshop:
             }
 
         kind = "pruned" if settings.sensitivity else "control"
-        told = self._told({**settings.to_json(), "parent": parent.sha256})
+        told = self._told({**settings.to_json(), "parent": parent.weights})
         return self._piece(pieces, seed, kind, settings.sensitivity or None, told, make)
 
     def _piece(

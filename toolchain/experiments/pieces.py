@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
-from ...whole_files import sha256_of, write_whole
+from ...models.checkpoint import read_arrays
+from ...whole_files import write_whole
 
 __all__ = ["Piece", "Pieces"]
 
@@ -19,10 +21,10 @@ Measure = Callable[[Path], float]
 
 @dataclass(frozen=True)
 class Piece:
-    """A finished piece: its checkpoint and what was measured of it."""
+    """A finished piece: its checkpoint, a hash of its weights, and what was measured of it."""
 
     checkpoint: Path
-    sha256: str
+    weights: str
     results: Mapping[str, Any]
     test_accuracy: float
 
@@ -62,12 +64,12 @@ class Pieces:
             record = None
         if record is None or not checkpoint.is_file():
             results = make(checkpoint)
-            record = {"settings": told, "results": results, "sha256": sha256_of(checkpoint)}
+            record = {"settings": told, "results": results, "weights": _weights(checkpoint)}
             self._write(name, record)
         if "test_accuracy" not in record:
             record = {**record, "test_accuracy": measure(checkpoint)}
             self._write(name, record)
-        return Piece(checkpoint, record["sha256"], record["results"], record["test_accuracy"])
+        return Piece(checkpoint, record["weights"], record["results"], record["test_accuracy"])
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
@@ -80,7 +82,7 @@ class Pieces:
             return None
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{self._path(name)} cannot be read ({error}); remove it") from error
-        if not isinstance(record, dict) or not {"settings", "results", "sha256"} <= set(record):
+        if not isinstance(record, dict) or not {"settings", "results", "weights"} <= set(record):
             raise InputError(f"{self._path(name)} is no piece of a study; choose another -o")
         return record
 
@@ -88,6 +90,15 @@ class Pieces:
         with write_whole(self._path(name), overwrite=True) as temporary:
             text = json.dumps(record, indent=2, allow_nan=False)
             temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _weights(checkpoint: Path) -> str:
+    """Names the weights alone: a file also tells how long it took to make, which varies."""
+    digest = hashlib.sha256()
+    for name, array in sorted(read_arrays(checkpoint).items()):
+        digest.update(name.encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _difference(there: Any, here: Mapping[str, Any]) -> str:

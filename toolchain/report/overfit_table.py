@@ -96,7 +96,7 @@ def _notes(study: Mapping[str, Any]) -> list[str]:
     if study["unfinished_seeds"]:
         notes.append(
             f"seed {', '.join(map(str, study['unfinished_seeds']))}: "
-            f"{settings['until_train_accuracy']:.1%} training accuracy was not reached in "
+            f"{100 * settings['until_train_accuracy']:.7g} % training accuracy was not reached in "
             f"{settings['overfit_epochs']} epochs; what stands here is how far it got"
         )
     if study["command"]:
