@@ -90,13 +90,21 @@ class Pad(Operator):
     def evaluate(self, node: NodeProto, values: Values) -> None:
         found = values.of(node.input[0])
         before, after = _pads(node, values.walk)
+        labels = values.walk.labelled(node.input[0])
+        grown = [axis for axis in range(found.ndim) if before[axis] or after[axis]]
+        pixels = [axis for axis in grown if labels.shape[axis] == 1]
+        if set(pixels) & set(varying(found)):
+            return
         if attribute(node, "mode", b"constant") == b"constant":
             padding = _padding(node, values)
-            found = np.where(found == padding, found, np.nan)
-        if any((before[a] or after[a]) for a in varying(values.walk.labelled(node.input[0]))):
-            return
-        if not any((before[a] or after[a]) for a in varying(found)):
-            values.note(node.output[0], found)
+            if pixels:
+                found = np.where(found == padding, found, np.nan)
+            for axis in set(grown) - set(pixels):
+                found = np.repeat(found, labels.shape[axis] // found.shape[axis], axis)
+                widths = [(0, 0)] * found.ndim
+                widths[axis] = (before[axis], after[axis])
+                found = np.pad(found.astype(np.float64), widths, constant_values=padding)
+        values.note(node.output[0], found)
 
 
 class Resize(Operator):
