@@ -106,3 +106,9 @@ def test_doctor(torch_free):
     done = torch_free("doctor")
     assert (done.returncode, done.stderr) == (0, "")
     assert "CPUExecutionProvider" in done.stdout
+
+
+def test_compact(torch_free, tiny_onnx, tmp_path):
+    done = torch_free("compact", tiny_onnx, "-o", tmp_path / "small.onnx")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1].startswith(f"wrote {tmp_path / 'small.onnx'} (")
