@@ -31,7 +31,12 @@ class Slices:
         """
         if self.axis is None:
             return values.flatten()
-        along = values.movedim(self.axis, 0).reshape(len(self.units), -1).double().sum(1).cpu()
+        along = (
+            values.movedim(self.axis, 0)
+            .reshape(len(self.units), -1)
+            .sum(1, dtype=torch.float64)
+            .cpu()
+        )
         mine = self.units >= 0
         return torch.zeros(count, dtype=torch.float64).index_add_(0, self.units[mine], along[mine])
 
