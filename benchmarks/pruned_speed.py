@@ -45,9 +45,7 @@ def export_pair(arch: str, fraction: float, folder: Path) -> tuple[list[Path], f
             if name in masks:
                 tensor.mul_(masks[name])
     result = export_module(network, card, files[1], images=images)
-    made = {
-        axis.parameter: len(axis.groups) for axis in traced.groups.axes if axis.role == "makes"
-    }
+    made = {axis.parameter: len(axis.groups) for axis in traced.groups.axes if axis.role == "makes"}
     whole = sum(made[layer.weight] for layer in traced.groups.layers if layer.weight in made)
     depthwise = {layer.name for layer in traced.groups.layers if layer.depthwise}
     gone = sum(cut.before - cut.after for cut in result.removed if cut.layer not in depthwise)
