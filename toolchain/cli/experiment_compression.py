@@ -63,6 +63,19 @@ __all__ = ["compression"]
     help="Retrain from the surviving weights, or from fresh ones.",
 )
 @click.option(
+    "--criterion",
+    metavar="NAME",
+    default="",
+    help="What goes first in every method: l1, l2, taylor, …  [default: the method's]",
+)
+@click.option(
+    "--scope",
+    type=click.Choice(["layer", "global"]),
+    default="layer",
+    show_default=True,
+    help="The same fraction of every layer, or one threshold over all.",
+)
+@click.option(
     "--patience",
     type=click.IntRange(1, 10_000),
     help="End a retraining after so many epochs without gain.  [default: never]",
@@ -99,6 +112,8 @@ def compression(
     max_drop: float,
     epochs: int,
     recover: str,
+    criterion: str,
+    scope: str,
     patience: int | None,
     train_images: int | None,
     jobs: int | None,
@@ -127,6 +142,8 @@ def compression(
         max_drop=max_drop,
         epochs=epochs,
         recover=recover,
+        criterion=criterion,
+        scope=scope,
         patience=patience,
         train_images=train_images,
         seed=seed,

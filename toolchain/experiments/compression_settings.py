@@ -30,6 +30,9 @@ class CompressionSettings:
     """Fractions pruned, rising, above 0 and below 1."""
     refine: int = 2
     max_drop: float = 0.5
+    criterion: str = ""
+    """What goes first in every method; empty: each method's own."""
+    scope: str = "layer"
     epochs: int = 2
     recover: str = "finetune"
     patience: int | None = None
@@ -66,6 +69,8 @@ class CompressionSettings:
             self.arch,
             sensitivity,
             method=method,
+            criterion=self.criterion,
+            scope=self.scope,
             recover=self.recover,
             patience=self.patience,
             train_images=self.train_images,

@@ -90,7 +90,8 @@ def _caption(values: Mapping[str, Any]) -> str:
     retraining += f", {limit:,} images, a fifth of them for validation)" if limit else ")"
     threads = f"{first['threads']} thread{'s' if first['threads'] != 1 else ''}"
     return (
-        f"Each method pruned from {values['checkpoint']} by rising sensitivities, retrained "
+        f"Each method pruned from {values['checkpoint']} by rising sensitivities "
+        f"({told['criterion'] or 'its own criterion'}, {told['scope']} scope), retrained "
         f"{retraining}, as far as validation accuracy stayed within {told['max_drop']:g} points of "
         f"the reference's ({images:,} images); test accuracy on {first['accuracy']['images']:,} "
         "images, touched only here; parameters, bytes and MACs are those of the exported file, "
