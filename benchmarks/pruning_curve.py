@@ -38,7 +38,7 @@ def paint(figure: Any, results: list[list[dict[str, Any]]]) -> None:
         axes.set_title(Path(entries[0]["file"]).stem)
         axes.set_xlabel("million parameters in the file")
         axes.set_ylabel("top-1 on the test images")
-        percent_axis(axes.yaxis, decimals=1)
+        percent_axis(axes.yaxis, decimals=2)
 
 
 @click.command()
