@@ -192,10 +192,9 @@ def _difference(expected: list[Array], found: list[Array]) -> tuple[float, float
         if not isinstance(before, np.ndarray) or not before.size:
             continue
         if before.dtype.kind != "f":
-            # Labels may change hands where two logits are equal to the last bits, so that only
-            # their shape is held.
+            # Labels may change hands where two logits nearly tie: only their shape is held.
             if before.shape != after.shape:
-                raise NncError("the compact graph's outputs have another shape; nothing was written")
+                raise NncError("the compact graph's outputs have other shapes; nothing was written")
             continue
         if not np.isfinite(before).all():
             raise InputError("the model's outputs are NaN or infinite on random images")
