@@ -161,6 +161,9 @@ class _Run:
                 }
                 self.values = saved
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if overwrite:
+                self._climbs = {method: self._climb_of(()) for method in self._settings.methods}
+                return
             raise InputError(
                 f"{path} is no record of this experiment ({type(error).__name__}: {error}); "
                 "choose another -o or pass --force to replace it"

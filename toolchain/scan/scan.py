@@ -75,7 +75,14 @@ def scan(
         check_output(output / name, overwrite=True)
     record, named = _record(settings, checkpoint, data, data_dir)
     path = output / RECORD
-    if path.exists() and not record.resume(path) and not overwrite:
+    try:
+        resumed = not path.exists() or record.resume(path)
+    except InputError:
+        if not overwrite:
+            raise
+        record, named = _record(settings, checkpoint, data, data_dir)
+        resumed = True
+    if not resumed and not overwrite:
         raise InputError(
             f"{path} is of another scan; choose another -o or pass --force to replace it"
         )
