@@ -33,7 +33,7 @@ def resnet_groups(rounds: int) -> None:
     from torchvision.models import resnet50
 
     from nnc.exporters.channels import analyse
-    from nnc.exporters.onnx_export import trace
+    from nnc.exporters.onnx_trace import trace
     from nnc.model_card import InputSpec
 
     model = trace(resnet50(weights=None).eval(), InputSpec(3, 224, 224, (0.5,) * 3, (0.5,) * 3))
@@ -53,7 +53,7 @@ def alexnet_compaction(rounds: int) -> None:
     import onnx
 
     from nnc import models
-    from nnc.exporters.onnx_export import trace
+    from nnc.exporters.onnx_trace import trace
     from nnc.model_card import InputSpec
     from nnc.toolchain.pruning.selection import Choice, score
     from nnc.toolchain.pruning.structure import read_structure

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, MissingError, NncError
+from ..errors import InputError, NncError
 from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
 from ..whole_files import check_input, check_output, sha256_of
+from .packages import need
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,12 +61,15 @@ class CompactResult:
     sha256: str
     before: FileFacts
     after: FileFacts
-    max_abs_difference: float
-    max_relative_difference: float
+    max_abs_difference: float | None
+    max_relative_difference: float | None
+    """Over the outputs that are floating-point numbers; None where there is none to compare."""
     removed: tuple[LayerCut, ...]
     unprunable: tuple[Unprunable, ...]
     spared: int
     """Dead channel groups that ``round_to`` kept."""
+    zeroed: tuple[LayerCut, ...]
+    """Layers whose zero filters something still needs."""
     odd_layers: int
     """Layers that pruning left with a channel count that is no multiple of `FAST_MULTIPLE`."""
 
@@ -90,7 +94,7 @@ def compact_file(
     MissingError where ONNX Runtime is not installed, NncError (and writes nothing) where the
     outputs differ by more than `LARGEST_RELATIVE_DIFFERENCE`.
     """
-    _need_onnxruntime()
+    need("comparing the outputs", "onnxruntime")
     from ..runtimes.onnx_files import load_model, read_properties, save_model, write_properties
     from .channels import compact
 
@@ -131,6 +135,7 @@ def compact_file(
         removed=compaction.layers,
         unprunable=compaction.unprunable,
         spared=compaction.spared,
+        zeroed=compaction.zeroed,
         odd_layers=sum(cut.after % FAST_MULTIPLE != 0 for cut in compaction.layers),
     )
 
@@ -182,11 +187,12 @@ def _outputs(model: str | bytes, images: dict[str, Array], path: Path) -> list[A
     return outputs
 
 
-def _difference(expected: list[Array], found: list[Array]) -> tuple[float, float]:
-    """Largest absolute and relative difference over all outputs."""
+def _difference(expected: list[Array], found: list[Array]) -> tuple[float | None, float | None]:
+    """Largest absolute and relative difference; None where no output can be compared."""
     import numpy as np
 
-    absolute = relative = 0.0
+    absolute: float | None = None
+    relative: float | None = None
     for before, after in zip(expected, found, strict=True):
         # Sequences, as classifiers of other tools give them, are not compared.
         if not isinstance(before, np.ndarray) or not before.size:
@@ -208,15 +214,5 @@ def _difference(expected: list[Array], found: list[Array]) -> tuple[float, float
                 f"the compact graph's outputs differ by {scaled:.2g} relative; at most "
                 f"{limit:g} is expected, so nothing was written"
             )
-        absolute, relative = max(absolute, own), max(relative, scaled)
+        absolute, relative = max(absolute or 0.0, own), max(relative or 0.0, scaled)
     return absolute, relative
-
-
-def _need_onnxruntime() -> None:
-    import importlib.util
-
-    if importlib.util.find_spec("onnxruntime") is None:
-        raise MissingError(
-            "comparing the outputs needs ONNX Runtime, which is not installed; "
-            'install it with: pip install "nnc-toolchain[cpu]"'
-        )

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, MissingError, NncError
+from ..errors import InputError, NncError
 from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
 from ..whole_files import check_input, check_output, sha256_of
 from .channels import Compaction
 from .channels import compact as compact_channels
-from .channels.shapes import settle_reshapes
+from .onnx_trace import INPUT, OUTPUT, shipped_graph
+from .packages import need
 from .passes import FOLDING, SHAPING, PassResult, run_passes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy as np
     from onnx import ModelProto
     from torch import nn
-    from torch.onnx import ONNXProgram
 
-    from ..model_card import InputSpec
     from .channels.compact import LayerCut
     from .channels.groups import Unprunable
 
@@ -37,7 +31,6 @@ __all__ = [
     "ExportResult",
     "export",
     "export_module",
-    "trace",
 ]
 
 LARGEST_RELATIVE_DIFFERENCE = 1e-4
@@ -45,8 +38,6 @@ LARGEST_RELATIVE_DIFFERENCE = 1e-4
 
 ROUND_TO = 8
 """Other channel counts leave ONNX Runtime's blocked CPU kernels and take several times as long."""
-
-INPUT, OUTPUT = "input", "logits"
 
 CHECK_BATCH = 16
 
@@ -106,7 +97,7 @@ def export(
     onnxscript or onnxruntime is not installed, NncError (and writes nothing) where the outputs
     differ by more than `LARGEST_RELATIVE_DIFFERENCE`.
     """
-    _need("torch", "onnxscript", "onnxruntime")
+    need("exporting", "torch", "onnxscript", "onnxruntime")
     from ..runtimes.torch_runtime import load_network
 
     check_input(checkpoint)
@@ -150,7 +141,7 @@ def export_module(
         raise InputError("no images to check the export on; expected at least one")
     batch = normalise(images, card.input)
     with progress.task("exporting", 3) as task:
-        model = _traced(network, card.input)
+        model = shipped_graph(network, card.input)
         task.advance(note="cleaning the graph")
         compaction = Compaction()
         passes = run_passes(model, FOLDING)
@@ -192,84 +183,10 @@ def export_module(
     )
 
 
-def trace(network: nn.Module, spec: InputSpec) -> ModelProto:
-    """The graph of ``network`` as it is: batch-norms stay, weights keep their state-dict names.
-
-    For looking at a network's structure, not for shipping it. Raises MissingError where onnxscript
-    is not installed and InputError where PyTorch cannot export the network.
-    """
-    _need("onnxscript")
-    from onnxscript import optimizer
-
-    program = _program(network, spec, optimise=False)
-    optimizer.fold_constants(
-        program.model, input_size_limit=SHAPE_ELEMENTS, output_size_limit=SHAPE_ELEMENTS
-    )
-    optimizer.remove_unused_nodes(program.model)
-    model: ModelProto = program.model_proto
-    run_passes(model, ["constants"])
-    settle_reshapes(model)
-    run_passes(model, ["dead_code"])
-    return model
-
-
 def _options(compact: bool, round_to: int) -> str:
     if not compact:
         return " --keep-masked"
     return "" if round_to == ROUND_TO else f" --round-to {round_to}"
-
-
-SHAPE_ELEMENTS = 4096
-"""Constants of up to this many elements are computed beforehand: shapes, not weights."""
-
-
-def _need(*packages: str) -> None:
-    import importlib.util
-
-    for package in packages:
-        if importlib.util.find_spec(package) is None:
-            extra = "cpu" if package == "onnxruntime" else "train"
-            raise MissingError(
-                f"exporting needs {package}, which is not installed; "
-                f'install it with: pip install "nnc-toolchain[{extra}]"'
-            )
-
-
-def _traced(network: nn.Module, spec: InputSpec) -> ModelProto:
-    model: ModelProto = _program(network, spec, optimise=True).model_proto
-    return model
-
-
-def _program(network: nn.Module, spec: InputSpec, *, optimise: bool) -> ONNXProgram:
-    import torch
-
-    _need("onnxscript")
-    # Two images: the exporter takes a batch of one for a constant.
-    example = torch.zeros(2, spec.channels, spec.height, spec.width)
-    try:
-        with _silence():
-            program = torch.onnx.export(
-                network,
-                (example,),
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamo=True,
-                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
-                external_data=False,
-                verbose=False,
-                optimize=optimise,
-            )
-    except torch.onnx.OnnxExporterError as error:
-        raise InputError(f"PyTorch cannot export the network: {_first_line(error)}") from error
-    assert program is not None
-    return program
-
-
-def _first_line(error: BaseException) -> str:
-    """What went wrong underneath, in one line."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))
 
 
 def _compared(network: nn.Module, model: ModelProto, batch: np.ndarray[Any, Any]) -> _Difference:
@@ -330,25 +247,3 @@ def _sign(model: ModelProto) -> None:
 
 SHAPE_CHECK_BYTES = 64 << 20
 """The checker copies a model to infer its shapes; large ones are spared that."""
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Keep what the exporter prints, warns and logs off the terminal, and all its files away."""
-    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")
-        for name in _LOGGERS:
-            logging.getLogger(name).setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for name, level in levels.items():
-                logging.getLogger(name).setLevel(level)
-
-
-_LOGGERS = ("torch.onnx", "torch.export", "torch.fx", "onnxscript", "onnx_ir")

@@ -8,13 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, MissingError, NncError
+from ..errors import InputError, NncError
 from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
 from ..whole_files import check_input, check_output, sha256_of
 from .calibration import METHODS, minmax_ranges
 from .executed import Executed, executed_graph
 from .int8_input import input_shape, prepare
+from .packages import need
 from .profiles import TARGETS, Profile, choose_profile
 from .qdq import complete_ranges, insert_qdq, tensors_to_observe
 
@@ -104,7 +105,7 @@ def quantise(
     from ..runtimes.onnx_files import load_model, read_properties, save_model, write_properties
 
     settings = settings or Int8Settings()
-    _need_onnxruntime()
+    need("quantising", "onnxruntime")
     check_input(model)
     check_output(output, overwrite=overwrite)
     profile = _profile(settings)
@@ -151,16 +152,6 @@ def quantise(
         float_nodes=dict(executed.float_nodes),
         executed_nodes=dict(executed.operators),
     )
-
-
-def _need_onnxruntime() -> None:
-    import importlib.util
-
-    if importlib.util.find_spec("onnxruntime") is None:
-        raise MissingError(
-            "quantising needs ONNX Runtime, which is not installed; "
-            'install it with: pip install "nnc-toolchain[cpu]"'
-        )
 
 
 def _profile(settings: Int8Settings) -> Profile:

@@ -45,6 +45,7 @@ TORCH_MODULES = {
     "nnc.models.shufflenet",
     "nnc.models.unregularised",
     "nnc.exporters.onnx_export",
+    "nnc.exporters.onnx_trace",
 }
 TORCH_PACKAGES = ("nnc.toolchain.training.", "nnc.toolchain.pruning.")
 

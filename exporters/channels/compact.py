@@ -12,7 +12,7 @@ from ..passes import run_passes
 from ..passes.graph import attribute
 from .analyse import settle
 from .cut import Cut
-from .dead import folds, living, rounded
+from .dead import folds, living, read_weights, rounded
 from .values import Values, constant_channels
 from .walk import check_finite, walk
 
@@ -47,6 +47,10 @@ class Compaction:
     unprunable: tuple[Unprunable, ...] = ()
     spared: int = 0
     """Dead channel groups that stay so that layers keep a multiple of what was asked."""
+    zeroed: tuple[LayerCut, ...] = ()
+    """Layers that keep filters or neurons whose weights are all zero because something still needs
+    their channels: a sum with a live one, an output of the graph, a parameter used elsewhere, an
+    operator that makes another value of zero. ``after`` is how many of ``before`` are not zero."""
 
     @property
     def changed(self) -> bool:
@@ -73,10 +77,11 @@ def compact(model: ModelProto, *, round_to: int = 1) -> Compaction:
     alive = living(state, values, roots)
     stays = rounded(state, roots, alive, round_to)
     layers = _layer_cuts(state, stays)
+    zeroed = _zeroed(state, alive)
     if any(not stays[entry.labels].all() for entry in state.entries):
         _remove(state, values, stays)
     spared = len(np.unique(roots[stays & ~alive]))
-    return Compaction(layers, unprunable, spared)
+    return Compaction(layers, unprunable, spared, zeroed)
 
 
 def _layer_cuts(state: Walk, stays: Array) -> tuple[LayerCut, ...]:
@@ -90,6 +95,17 @@ def _layer_cuts(state: Walk, stays: Array) -> tuple[LayerCut, ...]:
                     cuts.append(LayerCut(name, before, after))
                 break
     return tuple(dict.fromkeys(cuts))
+
+
+def _zeroed(state: Walk, alive: Array) -> tuple[LayerCut, ...]:
+    """Layers with zero filters that cannot go."""
+    cuts = []
+    for reader in state.readers:
+        made = np.atleast_1d(read_weights(reader, state.constants).any(axis=1))
+        if (held := int((alive[reader.makes] & ~made).sum())) > 0:
+            name = reader.weight.removesuffix(".weight")
+            cuts.append(LayerCut(name, len(made), len(made) - held))
+    return tuple(cuts)
 
 
 def _remove(state: Walk, values: Values, stays: Array) -> None:

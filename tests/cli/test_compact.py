@@ -37,7 +37,7 @@ def test_it_prints_before_and_after_and_writes_beside_the_model(nnc, pruned: Pat
     assert rows["non-zero"][1] == "396"
     assert set(rows) == {"parameters", "non-zero", "MACs", "bytes"}
     assert "largest output difference" in result.out
-    assert "2 layers narrower" in result.out
+    assert "narrower layers: 2" in result.out
     assert "--round-to 8" in result.out
     output = pruned.with_name("net.compact.onnx")
     assert result.last_line.startswith(f"wrote {output} (")

@@ -123,7 +123,7 @@ def test_nothing_is_printed_and_logging_is_left_as_it_was(tiny, card, pixels, tm
 
 
 def test_a_graph_that_differs_is_not_written(tiny, card, pixels, tmp_path, monkeypatch):
-    true_traced = onnx_export._traced
+    true_traced = onnx_export.shipped_graph
 
     def wrong(network, spec):
         model = true_traced(network, spec)
@@ -132,7 +132,7 @@ def test_a_graph_that_differs_is_not_written(tiny, card, pixels, tmp_path, monke
         bias.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float32), bias.name))
         return model
 
-    monkeypatch.setattr(onnx_export, "_traced", wrong)
+    monkeypatch.setattr(onnx_export, "shipped_graph", wrong)
     with pytest.raises(NncError, match=r"differs from PyTorch by .* relative"):
         export_module(tiny, card, tmp_path / "tiny.onnx", images=pixels[:4])
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from ...exporters.channels import ChannelGroups, analyse, compact
-from ...exporters.onnx_export import ROUND_TO, trace
+from ...exporters.onnx_export import ROUND_TO
+from ...exporters.onnx_trace import trace
 from ...exporters.passes import run_passes
 from ...runtimes.onnx_graph import read_graph
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["compaction_lines", "unprunable_lines"]
 
 _MOST_LINES = 8
+_MOST_NAMES = 3
 
 
 def compaction_lines(result: CompactResult) -> Iterator[str]:
@@ -30,18 +31,30 @@ def compaction_lines(result: CompactResult) -> Iterator[str]:
     for name, first, second in rows:
         share = f"{second / first:>9.1%}" if first and second is not None else ""
         yield f"{name:<12}{_whole(first):>16}{_whole(second):>16}{share}"
-    yield (
-        f"largest output difference {result.max_abs_difference:.2g} "
-        f"({result.max_relative_difference:.2g} relative), {len(result.removed)} layers narrower"
-    )
+    narrower = f"narrower layers: {len(result.removed)}"
+    if result.max_abs_difference is None or result.max_relative_difference is None:
+        yield f"the outputs are no floating-point numbers, so they were not compared; {narrower}"
+    else:
+        yield (
+            f"largest output difference {result.max_abs_difference:.2g} "
+            f"({result.max_relative_difference:.2g} relative), {narrower}"
+        )
     if result.spared:
         yield f"{result.spared} dead channels stay, so that layers keep the multiple asked for"
-    elif not result.removed:
+    elif not result.removed and not result.zeroed:
         yield "no dead channel or neuron found; the graph is as it was"
+    if result.zeroed:
+        held = sum(cut.before - cut.after for cut in result.zeroed)
+        yield (
+            f"{held} filters or neurons of zeros stay in {len(result.zeroed)} layers "
+            f"({', '.join(cut.layer for cut in result.zeroed[:_MOST_NAMES])}"
+            f"{', …' if len(result.zeroed) > _MOST_NAMES else ''}): a sum with a live channel, an "
+            "output, a shared parameter or an operator behind them needs the channel"
+        )
     if result.odd_layers:
         yield (
-            f"{result.odd_layers} layers have a channel count that is no multiple of 8, which "
-            "ONNX Runtime computes slowly on CPU; --round-to 8 makes a slightly larger, faster file"
+            f"pruned layers whose channel count is no multiple of 8: {result.odd_layers}; ONNX "
+            "Runtime computes these slowly on CPU, and --round-to 8 makes a larger, faster file"
         )
     yield from unprunable_lines(result.unprunable)
 

@@ -40,7 +40,7 @@ def randomised(name: str) -> torch.nn.Module:
 
 
 def check(name: str) -> None:
-    from nnc.exporters.onnx_export import trace
+    from nnc.exporters.onnx_trace import trace
 
     side = SIDES.get(name, 64)
     network = randomised(name)
