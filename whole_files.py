@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .errors import InputError, NncError
 
-__all__ = ["check_input", "check_output", "disk_full", "sha256_of", "write_whole"]
+__all__ = ["check_input", "check_output", "disk_full", "sha256_of", "write_text", "write_whole"]
 
 _DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 """No space, a file over the size limit, and (where the system has them) a used-up quota."""
@@ -98,6 +98,12 @@ def write_whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
             # Only empty folders go: another process may have put files there meanwhile.
             for folder in () if written else missing:
                 folder.rmdir()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file (UTF-8), whole or not at all."""
+    with write_whole(path, overwrite=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def disk_full(error: OSError) -> bool:

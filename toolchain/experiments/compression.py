@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import InputError
 from ...models.checkpoint import read_card
 from ...progress import SILENT, Progress
-from ...whole_files import check_input, check_output, sha256_of, write_whole
+from ...whole_files import check_input, check_output, sha256_of, write_text
 from ..crew import Crew, available_cores
 from ..data import DataSet, open_data
 from ..feeds import check_images, test_part
@@ -95,7 +95,9 @@ def compression(
     for name in (RECORD, PAGE, FIGURE):
         check_output(output / name, overwrite=True)
     data_set = open_data(data, data_dir)
-    reference = find_reference(settings, checkpoint, data_set, output, progress)
+    reference = find_reference(
+        settings, checkpoint, data_set, output, progress, overwrite=overwrite
+    )
     run = _Run(settings, reference, data_set, output)
     run.resume(overwrite=overwrite)
     if run.values["bench"] is None:
@@ -109,7 +111,7 @@ def compression(
         run.values["command"], run.values["date"] = command, date.today().isoformat()
         run.save()
     write_figure(output / FIGURE, compression_figure(run.values), overwrite=True)
-    _write(output / PAGE, compression_page(run.values))
+    write_text(output / PAGE, compression_page(run.values))
     return CompressionResult(output / RECORD, output / PAGE, output / FIGURE, run.values)
 
 
@@ -180,7 +182,7 @@ class _Run:
             for method, climb in self._climbs.items()
         }
         text = json.dumps(self.values, indent=2, allow_nan=False)
-        _write(self._output / RECORD, text + "\n")
+        write_text(self._output / RECORD, text + "\n")
 
     def climb(self, opening: Mapping[str, Any], jobs: int | None, progress: Progress) -> None:
         """Let every method climb as far as it gets, one beside the other."""
@@ -284,8 +286,3 @@ class _Run:
                 )
             },
         }  # fmt: skip
-
-
-def _write(path: Path, text: str) -> None:
-    with write_whole(path, overwrite=True) as temporary:
-        temporary.write_text(text, encoding="utf-8")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...errors import InputError
 from ...models.checkpoint import read_card
@@ -11,6 +13,9 @@ from ..data import DataSet
 from ..feeds import check_fits
 from ..pipeline.shipped import FOLDER
 from .compression_settings import CompressionSettings
+
+if TYPE_CHECKING:
+    from ..training import TrainSettings
 
 __all__ = ["find_reference"]
 
@@ -21,28 +26,32 @@ def find_reference(
     data: DataSet,
     output: Path,
     progress: Progress,
+    *,
+    overwrite: bool = False,
 ) -> Path:
     """``checkpoint``, else the shipped one for the architecture and data, else one trained here.
 
-    That one lies in ``output``. Raises InputError where it is of another architecture or the data
-    does not fit it.
+    That one lies in ``output``; one that was trained there in another way is refused, or with
+    ``overwrite`` trained anew. Raises InputError where the network is of another architecture or
+    the data does not fit it.
     """
     shipped = FOLDER / f"{settings.arch}-{data.name}.safetensors"
     if checkpoint is None and data.known and shipped.is_file():
         checkpoint = shipped
     if checkpoint is None:
+        from ..training import TrainSettings
+
+        told = TrainSettings.from_recipe(
+            settings.arch,
+            train_images=settings.train_images,
+            seed=settings.seed,
+            device=settings.device,
+        )
         checkpoint = output / "reference.safetensors"
-        if not checkpoint.exists():
-            from ..training import TrainSettings
+        if not checkpoint.exists() or not _trained_so(checkpoint, told, data, overwrite=overwrite):
             from ..training.train import train
 
-            told = TrainSettings.from_recipe(
-                settings.arch,
-                train_images=settings.train_images,
-                seed=settings.seed,
-                device=settings.device,
-            )
-            train(told, data, checkpoint, progress=progress)
+            train(told, data, checkpoint, progress=progress, overwrite=overwrite)
     card = read_card(checkpoint)
     if card.architecture != settings.arch:
         raise InputError(
@@ -51,3 +60,21 @@ def find_reference(
         )
     check_fits(card.input, data, checkpoint, len(card.labels))
     return checkpoint
+
+
+def _trained_so(checkpoint: Path, told: TrainSettings, data: DataSet, *, overwrite: bool) -> bool:
+    """Whether ``checkpoint`` says that it was trained by these settings on this data.
+
+    Where it does not, InputError, or False with ``overwrite``. The device may differ.
+    """
+    history = read_card(checkpoint).history
+    wanted = json.loads(json.dumps({**told.to_json(), "data": data.reference, "device": ""}))
+    stated = {**history[-1].settings, "device": ""} if history else {}
+    if stated == wanted:
+        return True
+    if not overwrite:
+        raise InputError(
+            f"{checkpoint} was not trained by these settings on {data.name}; choose another -o, "
+            "name it with --checkpoint, or pass --force to train another"
+        )
+    return False

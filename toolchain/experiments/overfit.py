@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...progress import SILENT, Progress
-from ...whole_files import check_output, write_whole
+from ...whole_files import check_output, write_text
 from ..data import DataSet
 from ..report.figure import check_drawing, write_figure
 from .overfit_settings import OverfitSettings
@@ -79,8 +79,8 @@ def overfit(
 
     told = study.to_json()
     write_figure(figure, overfit_figure(told), overwrite=True)
-    _write(table, overfit_page(told))
-    _write(report, json.dumps(told, indent=2, allow_nan=False) + "\n")
+    write_text(table, overfit_page(told))
+    write_text(report, json.dumps(told, indent=2, allow_nan=False) + "\n")
     return OverfitResult(report, table, figure, study)
 
 
@@ -219,8 +219,3 @@ def _identity(data: DataSet) -> str:
     for part in (data.training, data.test):
         digest.update(hashlib.sha256(b"".join(sorted(part.identities()))).digest())
     return digest.hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    with write_whole(path, overwrite=True) as temporary:
-        temporary.write_text(text, encoding="utf-8")

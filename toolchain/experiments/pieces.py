@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import InputError
 from ...models.checkpoint import read_arrays
-from ...whole_files import write_whole
+from ...whole_files import write_text
 
 __all__ = ["Piece", "Pieces"]
 
@@ -81,15 +81,22 @@ class Pieces:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
-            raise InputError(f"{self._path(name)} cannot be read ({error}); remove it") from error
+            if self._overwrite:
+                return None
+            raise InputError(
+                f"{self._path(name)} cannot be read ({error}); remove it, or pass --force"
+            ) from error
         if not isinstance(record, dict) or not {"settings", "results", "weights"} <= set(record):
-            raise InputError(f"{self._path(name)} is no piece of a study; choose another -o")
+            if self._overwrite:
+                return None
+            raise InputError(
+                f"{self._path(name)} is no piece of a study; choose another -o, or pass --force"
+            )
         return record
 
     def _write(self, name: str, record: Mapping[str, Any]) -> None:
-        with write_whole(self._path(name), overwrite=True) as temporary:
-            text = json.dumps(record, indent=2, allow_nan=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
+        text = json.dumps(record, indent=2, allow_nan=False)
+        write_text(self._path(name), text + "\n")
 
 
 def _weights(checkpoint: Path) -> str:

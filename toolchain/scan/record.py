@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
-from ...whole_files import check_input, write_whole
+from ...whole_files import check_input, write_text
 from .points import ALL_IMAGES, REFERENCE, TABLE, WHOLE, Measured, Point, plan
 from .settings import ScanSettings
 
@@ -105,8 +105,7 @@ class Record:
     def save(self, path: Path) -> None:
         """Replace ``path``."""
         text = json.dumps(self.to_json(), indent=2, allow_nan=False)
-        with write_whole(path, overwrite=True) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+        write_text(path, text + "\n")
 
     def resume(self, path: Path) -> bool:
         """Take over what ``path`` holds if it is of this scan; False where it is of another.

@@ -14,7 +14,7 @@ from typing import Any
 from ...errors import InputError
 from ...models.checkpoint import read_card
 from ...progress import SILENT, Progress
-from ...whole_files import check_output, sha256_of, write_whole
+from ...whole_files import check_output, sha256_of, write_text
 from ..crew import Crew, available_cores
 from ..data import pick_balanced
 from ..feeds import check_fits, data_for
@@ -167,6 +167,5 @@ def _written(record: Record, output: Path) -> ScanResult:
     table = None
     if record.settings.layers:
         table = output / TABLE
-        with write_whole(table, overwrite=True) as temporary:
-            temporary.write_text(json.dumps(record.table(), indent=2) + "\n", encoding="utf-8")
+        write_text(table, json.dumps(record.table(), indent=2) + "\n")
     return ScanResult(output / RECORD, output / FIGURE, table, values)
