@@ -48,7 +48,7 @@ def rounded(part: Part, scores: torch.Tensor, kept: torch.Tensor, round_to: int)
     """``kept`` with at least one unit of the part, and of every block the multiples asked for.
 
     A block keeps a multiple of ``round_to`` channels, the nearest one; where it loses nothing or is
-    narrower than that, its count stays.
+    narrower than that, its count stays. Units of infinite worth stay.
     """
     if not len(part.blocks):
         return kept if bool(kept.any()) else keep_best(scores, 1)
@@ -58,8 +58,9 @@ def rounded(part: Part, scores: torch.Tensor, kept: torch.Tensor, round_to: int)
         whole, left = len(mine), max(int(kept[mine].sum()), 1)
         step = round_to // math.gcd(round_to, int(part.widths[mine[0]]))
         if left < whole and whole >= step:
-            left = max(math.floor(left / step + 0.5), 1) * step
-            left = left if left <= whole else whole // step * step
+            endless = whole - int(scores[mine].isfinite().sum())
+            left = max(math.floor(left / step + 0.5), math.ceil(endless / step), 1) * step
+            left = left if left <= whole else max(whole // step * step, endless)
         result[mine] = keep_best(scores[mine], left)
     return result
 

@@ -32,6 +32,11 @@ class Target:
             raise InputError(f"target '{self.kind}': expected {', '.join(TARGETS)}")
         if not (0 < self.value < math.inf):
             raise InputError(f"target_{self.kind} = {self.value:g}: expected a number above 0")
+        if self.kind != "latency_ms" and self.value > 1 and self.value % 1:
+            raise InputError(
+                f"target_{self.kind} = {self.value:g}: expected a fraction up to 1 or a whole "
+                f"count; did you mean {self.value:g}M?"
+            )
 
     def limit(self, whole: float) -> float:
         """The largest value allowed, where the whole network has ``whole``."""

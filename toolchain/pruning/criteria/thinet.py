@@ -76,7 +76,8 @@ def _grams(
             columns = torch.where(reader.columns >= 0, reader.columns + start, columns)
         units = sum(asked.parts[reader.part].units for reader in found)
         gram = _gram(inputs[name], weight, columns, units)
-        whole = 2 * energy(asked.network, name, inputs[name]).cpu()
+        # A layer that hears nothing any more has no energy, and a Gram matrix of zeros.
+        whole = (2 * energy(asked.network, name, inputs[name]).cpu()).clamp(min=1e-30)
         grams[name] = (found, gram / whole)
     return grams
 
