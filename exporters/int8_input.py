@@ -19,7 +19,8 @@ CONVERT_TO_OPSET = 17
 
 
 def prepare(model: ModelProto, source: str) -> ModelProto:
-    """Check ``model`` and return it cleaned by the graph passes, at opset 13 or later.
+    """Check ``model`` and return it cleaned by the graph passes, at opset 13 or later, every node
+    with a name of its own.
 
     The model is edited in place unless its opset is too old. Raises InputError, naming the model
     by ``source``, where it is int8 already, is not float32, has not exactly one image input, or
@@ -30,6 +31,7 @@ def prepare(model: ModelProto, source: str) -> ModelProto:
     run_passes(model)
     input_shape(model, source)
     _refuse_weights(model, source)
+    _name_nodes(model)
     return model
 
 
@@ -86,6 +88,21 @@ def _refuse_weights(model: ModelProto, source: str) -> None:
         weights = tensor.data_type == TensorProto.FLOAT and tensor.dims
         if weights and not np.isfinite(numpy_helper.to_array(tensor)).all():
             raise NncError(f"{source}: tensor '{tensor.name}' holds NaN or infinite values")
+
+
+def _name_nodes(model: ModelProto) -> None:
+    """Give each node a name of its own: what stays float is chosen by name. Most keep theirs."""
+    taken = {node.name for node in model.graph.node}
+    used: set[str] = set()
+    for node in model.graph.node:
+        if not node.name or node.name in used:
+            stem = node.name or node.op_type.lower()
+            number = 2 if node.name else 1
+            while f"{stem}_{number}" in taken:
+                number += 1
+            node.name = f"{stem}_{number}"
+            taken.add(node.name)
+        used.add(node.name)
 
 
 def _raise_opset(model: ModelProto, source: str) -> ModelProto:

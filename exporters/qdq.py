@@ -7,16 +7,17 @@ which tensors have to be observed) and tidies what it wrote.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .passes.graph import consumers, initialisers, producers, tensor_types
+from .passes.graph import constant, consumers, initialisers, producers, tensor_types
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
 
     from .profiles import Profile
+    from .qdq_weights import QuantisedWeight
 
 __all__ = ["QUANTISED_OPS", "complete_ranges", "insert_qdq", "tensors_to_observe"]
 
@@ -86,8 +87,19 @@ def complete_ranges(model: ModelProto, observed: Mapping[str, Range]) -> dict[st
     return ranges
 
 
-def insert_qdq(model: ModelProto, ranges: Mapping[str, Range], profile: Profile) -> ModelProto:
-    """The quantised model: int8 weights per channel, int32 biases, Q/DQ pairs on activations."""
+def insert_qdq(
+    model: ModelProto,
+    ranges: Mapping[str, Range],
+    profile: Profile,
+    *,
+    float_nodes: Collection[str] = (),
+    weights: Mapping[str, QuantisedWeight] | None = None,
+) -> ModelProto:
+    """The quantised model: int8 weights per channel, int32 biases, Q/DQ pairs on activations.
+
+    ``float_nodes`` names nodes that stay float. ``weights`` maps initialisers to int8 values that
+    are taken as they are; all others are rounded to nearest.
+    """
     import numpy as np
     from onnx import ModelProto, shape_inference
     from onnxruntime.quantization import QuantType
@@ -111,12 +123,13 @@ def insert_qdq(model: ModelProto, ranges: Mapping[str, Range], profile: Profile)
             QuantType.QInt8 if profile.signed_activations else QuantType.QUInt8,
             data,
             [],
-            [],
+            sorted(float_nodes),
             list(QUANTISED_OPS),
             {"WeightSymmetric": True, "ActivationSymmetric": False},
         )
         quantised: ModelProto = quantiser.quantize_model()
         quantiser.model.topological_sort()
+    _own_weights(model.graph, quantised.graph, weights or {})
     _float_outputs(quantised.graph)
     _tidy(quantised)
     return quantised
@@ -133,6 +146,37 @@ def _followers(graph: GraphProto) -> dict[str, str]:
         elif node.op_type in _FOLDED and counts.get(node.input[0]) == 1 and node.input[0] in made:
             follows[node.input[0]] = node.output[0]
     return follows
+
+
+def _own_weights(
+    source: GraphProto, graph: GraphProto, weights: Mapping[str, QuantisedWeight]
+) -> None:
+    """Put ``weights`` in place of the rounded ones, and the biases on their scales."""
+    import numpy as np
+    from onnx import numpy_helper
+
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    made = producers(graph)
+    for name, own in weights.items():
+        if f"{name}_quantized" not in stored:
+            continue
+        new = {"_quantized": own.values, "_scale": own.scales}
+        for suffix, value in new.items():
+            stored[name + suffix].CopyFrom(numpy_helper.from_array(value, name + suffix))
+        for node in graph.node:
+            if len(node.input) < 3 or node.input[1] != f"{name}_DequantizeLinear_Output":
+                continue
+            feed, bias = made[node.input[0]], made.get(node.input[2])
+            plain = (
+                None if bias is None else constant(source, bias.input[0].removesuffix("_quantized"))
+            )
+            if bias is None or plain is None:
+                continue
+            scale = numpy_helper.to_array(stored[feed.input[1]]) * own.scales
+            rounded = np.rint(plain.astype(np.float64) / scale).clip(-(2**31), 2**31 - 1)
+            values = (rounded.astype(np.int32), scale.astype(np.float32))
+            for target, value in zip(bias.input, values, strict=False):
+                stored[target].CopyFrom(numpy_helper.from_array(value, target))
 
 
 def _float_outputs(graph: GraphProto) -> None:
