@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, NncError
+from ...errors import InputError, NncError
 
 if TYPE_CHECKING:
     import numpy as np
     from onnx import ModelProto
 
-__all__ = ["METHODS", "minmax_ranges"]
-
-METHODS: tuple[str, ...] = ("minmax",)
+__all__ = ["minmax_ranges"]
 
 
 def minmax_ranges(
