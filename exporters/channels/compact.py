@@ -12,7 +12,7 @@ from ..passes import run_passes
 from ..passes.graph import attribute
 from .analyse import settle
 from .cut import Cut
-from .dead import folds, living, read_weights, rounded
+from .dead import folds, living, read_weights, topped_up
 from .values import Values, constant_channels
 from .walk import check_finite, walk
 
@@ -75,7 +75,7 @@ def compact(model: ModelProto, *, round_to: int = 1) -> Compaction:
     roots = state.union.table()
     values = constant_channels(state, state.constants)
     alive = living(state, values, roots)
-    stays = rounded(state, roots, alive, round_to)
+    stays = topped_up(state, roots, alive, round_to)
     layers = _layer_cuts(state, stays)
     zeroed = _zeroed(state, alive)
     if any(not stays[entry.labels].all() for entry in state.entries):

@@ -53,10 +53,21 @@ class Cut:
         labels = self.walk.labels.get(name)
         return labels is not None and bool(varying(labels)) and not self.stays[labels].all()
 
+    def empty(self, name: str) -> bool:
+        """Whether nothing of the tensor is left."""
+        labels = self.walk.labels.get(name)
+        return labels is not None and not self.stays[labels].any()
+
     def shape(self, name: str) -> tuple[int, ...]:
         """The tensor's shape afterwards, for one image."""
         before = self.walk.shape(name)
         return tuple(int(self.kept(name, axis).sum()) for axis in range(len(before)))
+
+    def pass_on(self, node: NodeProto, name: str) -> None:
+        """Let a node give ``name`` on as it is."""
+        del node.input[:], node.attribute[:]
+        node.op_type = "Identity"
+        node.input.append(name)
 
     def set_attribute(self, node: NodeProto, name: str, value: Any) -> None:
         """Give a node an attribute, in place of the one it has."""

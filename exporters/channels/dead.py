@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["folds", "harmless", "living", "read_weights", "rounded"]
+__all__ = ["folds", "harmless", "living", "read_weights", "topped_up"]
 
 
 def living(walk: Walk, values: Values, roots: Array) -> Array:
@@ -26,7 +26,7 @@ def living(walk: Walk, values: Values, roots: Array) -> Array:
 
     A set can go where every layer that reads one of its channels either finds zeros in it, or a
     constant that its bias can take over, or has zero weights for it in all outputs that stay
-    themselves. No tensor becomes empty.
+    themselves. No tensor becomes empty but a part that is only put beside others again.
     """
     readers = [
         (reader, read_weights(reader, values.weights), harmless(reader, values))
@@ -48,11 +48,16 @@ def living(walk: Walk, values: Values, roots: Array) -> Array:
     return found
 
 
-def rounded(walk: Walk, roots: Array, stays: Array, multiple: int) -> Array:
-    """``stays`` and as many more as every layer needs to keep a multiple, or all it has."""
+def topped_up(walk: Walk, roots: Array, stays: Array, multiple: int) -> Array:
+    """``stays`` and as many more as every layer needs to keep a multiple, or all it has.
+
+    Of the dead ones those come back that cost the fewest weights.
+    """
     alive = stays.copy()
-    while multiple > 1 and _round(walk, roots, alive, multiple):
-        pass
+    if multiple > 1:
+        costs = _costs(walk, roots, alive)
+        while _round(walk, roots, alive, multiple, costs):
+            pass
     found: Array = alive[roots]
     return found
 
@@ -91,13 +96,37 @@ def _used(weights: Array, rows: Array, groups: int) -> Array:
 
 
 def _keep_one_everywhere(walk: Walk, roots: Array, alive: Array) -> None:
-    """No tensor may end up empty."""
-    for labels in walk.labels.values():
-        if not alive[roots[labels]].any():
+    """No tensor may end up empty, except for parts that can be left out."""
+    optional = _optional(walk)
+    for name, labels in walk.labels.items():
+        if name not in optional and not alive[roots[labels]].any():
             alive[roots[labels.reshape(-1)[0]]] = True
 
 
-def _round(walk: Walk, roots: Array, alive: Array, round_to: int) -> bool:
+def _optional(walk: Walk) -> set[str]:
+    """Outputs of Split and Slice that nothing but Concat reads: it can do without them."""
+    found: set[str] = set()
+    for node in walk.model.graph.node:
+        if node.op_type != "Concat":
+            found.difference_update(node.input)
+        if node.op_type in ("Split", "Slice"):
+            found.update(node.output)
+    return found
+
+
+def _costs(walk: Walk, roots: Array, alive: Array) -> Array:
+    """Int64 [labels]: how many weights more there are if a set stays, of those not pruned away."""
+    lengths = {(e.parameter, e.axis): int(alive[roots[e.labels]].sum()) for e in walk.entries}
+    costs = np.zeros(len(roots), np.int64)
+    for entry in walk.entries:
+        shape = walk.constants[entry.parameter].shape
+        others = [lengths.get((entry.parameter, axis), size) for axis, size in enumerate(shape)]
+        others.pop(entry.axis)
+        np.add.at(costs, roots[entry.labels], int(np.prod(others)))
+    return costs
+
+
+def _round(walk: Walk, roots: Array, alive: Array, round_to: int, costs: Array) -> bool:
     """Let layers keep more until each has a multiple; whether anything changed."""
     changed = False
     for entry in walk.entries:
@@ -105,6 +134,7 @@ def _round(walk: Walk, roots: Array, alive: Array, round_to: int) -> bool:
             continue
         own = roots[entry.labels]
         while (count := int(alive[own].sum())) % round_to and not alive[own].all():
-            alive[own[~alive[own]][0]] = True
+            dead = own[~alive[own]]
+            alive[dead[costs[dead].argmin()]] = True
             changed |= count != int(alive[own].sum())
     return changed

@@ -121,6 +121,16 @@ class Concat(Move):
         ]
         return [np.concatenate(parts, axis=axis)]
 
+    def shrink(self, node: NodeProto, cut: Cut) -> None:
+        left = [name for name in node.input if not cut.empty(name)]
+        if len(left) == len(node.input):
+            return
+        if len(left) == 1:
+            cut.pass_on(node, left[0])
+            return
+        del node.input[:]
+        node.input.extend(left)
+
 
 class Shuffle(Move):
     """Reshape, Transpose and Reshape that together only permute channels (ShuffleNet's shuffle).

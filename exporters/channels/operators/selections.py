@@ -39,7 +39,13 @@ class Split(Move):
         axis = attribute(node, "axis", 0) % labels.ndim
         if not cut.touches(node.input[0]) or axis not in varying(labels):
             return
-        sizes = [cut.shape(name)[axis] for name in node.output]
+        left = [name for name in node.output if not cut.empty(name)]
+        sizes = [cut.shape(name)[axis] for name in left]
+        del node.output[:]
+        node.output.extend(left)
+        if len(left) == 1:
+            cut.pass_on(node, node.input[0])
+            return
         cut.drop_attribute(node, "num_outputs")
         if cut.opset < 13:
             cut.set_attribute(node, "split", sizes)
@@ -66,6 +72,9 @@ class Slice(Move):
         return [arrays[0][tuple(index)]]
 
     def shrink(self, node: NodeProto, cut: Cut) -> None:
+        if cut.empty(node.output[0]):
+            cut.remove(node)
+            return
         changing = set(varying(cut.walk.labelled(node.input[0])))
         slices = _slices(node, cut.walk)
         if not cut.touches(node.input[0]) or not changing & set(slices):

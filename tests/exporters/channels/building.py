@@ -114,6 +114,11 @@ class Net:
         return model
 
 
+def first(net: Net, dead: Any = (0, 2, 5)) -> str:
+    """A convolution of 8 filters called ``first``."""
+    return net.conv("x", CHANNELS, 8, 3, dead=dead, name="first")
+
+
 def run(model: onnx.ModelProto, *shape: int, seed: int = 9) -> list[np.ndarray]:
     """All outputs for random images of ``shape``, or of the shape that the model declares."""
     spec = model.graph.input[0]
