@@ -61,6 +61,7 @@ class CompactResult:
     sha256: str
     before: FileFacts
     after: FileFacts
+    round_to: int
     max_abs_difference: float | None
     max_relative_difference: float | None
     """Over the outputs that are floating-point numbers; None where there is none to compare."""
@@ -71,7 +72,9 @@ class CompactResult:
     zeroed: tuple[LayerCut, ...]
     """Layers whose zero filters something still needs."""
     odd_layers: int
-    """Layers that pruning left with a channel count that is no multiple of `FAST_MULTIPLE`."""
+    """Layers that pruning left with a channel count that is no multiple of `FAST_MULTIPLE`. Where
+    ``round_to`` is one, these are depthwise layers behind a Concat of parts of others: each of
+    those has a multiple, but not their sum."""
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain JSON values."""
@@ -130,6 +133,7 @@ def compact_file(
         sha256=sha256_of(output),
         before=before,
         after=_facts(loaded, output.stat().st_size),
+        round_to=round_to,
         max_abs_difference=absolute,
         max_relative_difference=relative,
         removed=compaction.layers,

@@ -11,6 +11,7 @@ from onnx import numpy_helper
 
 from nnc.runtimes.onnx_files import save_model
 
+from ..exporters.channels.building import Net
 from .conftest import tiny_model
 
 
@@ -55,6 +56,35 @@ def test_rounded(nnc, pruned: Path) -> None:
         for t in onnx.load(pruned.with_name("net.compact.onnx")).graph.initializer
     }
     assert shapes["w2"] == [8, 8, 3, 3]
+
+
+def test_zero_filters_that_cannot_go_are_said(nnc, tmp_path: Path) -> None:
+    net = Net()
+    x = net.conv("x", 3, 8, 3, name="held", dead=[1, 2, 5])
+    save_model(net.model(net.conv(net.add("Softmax", x, axis=1), 8, 4)), tmp_path / "net.onnx")
+    result = nnc("compact", tmp_path / "net.onnx", "-o", tmp_path / "out.onnx")
+    assert result.code == 0
+    assert "\n3 filters or neurons of zeros stay in 1 layers (held): a sum with" in result.out
+    assert "8 channels that pass through Softmax" in result.out
+    assert "no dead channel or neuron found" not in result.out
+    result = nnc("compact", tmp_path / "net.onnx", "-o", tmp_path / "out.onnx", "--force", "--json")
+    assert json.loads(result.out)["zeroed"] == [{"layer": "held", "before": 8, "after": 5}]
+
+
+def test_layers_that_stay_odd_although_rounded_are_explained(nnc, tmp_path: Path) -> None:
+    """Of a depthwise layer behind parts of two others."""
+    net = Net()
+    first = net.conv("x", 3, 16, 3, dead=range(8))
+    second = net.conv("x", 3, 16, 3, dead=range(8, 16))
+    part, rest = net.add("Split", first, net.ints(11, 5), outputs=2, axis=1)
+    y = net.conv(net.add("Concat", part, second, axis=1), 27, 27, 3, group=27, name="odd")
+    y = net.add("Concat", y, rest, axis=1)
+    save_model(net.model(net.conv(y, 32, 4)), tmp_path / "net.onnx")
+    result = nnc("compact", tmp_path / "net.onnx", "-o", tmp_path / "o.onnx", "--round-to", 8)
+    assert result.code == 0
+    assert "no multiple of 8 even so: 1 (odd: 11); a depthwise layer has as many" in result.out
+    result = nnc("compact", tmp_path / "net.onnx", "-o", tmp_path / "p.onnx")
+    assert "no multiple of 8: 1; ONNX Runtime computes these slowly" in result.out
 
 
 def test_json(nnc, pruned: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from nnc.exporters import channels
 from nnc.exporters.onnx_compact import compact_file
 from nnc.model_card import ModelCard
 from nnc.runtimes.onnx_files import read_properties, save_model, write_properties
+from nnc.toolchain.report.compaction import compaction_lines
 from nnc.whole_files import sha256_of
 
 from .channels.building import Net
@@ -105,6 +106,17 @@ def test_half_precision_is_compared_by_its_own_measure(tmp_path: Path) -> None:
     path = saved(net.model(net.conv(x, 64, 4)), tmp_path)
     result = compact_file(path, tmp_path / "small.onnx")
     assert [cut.after for cut in result.removed] == [44]
+
+
+def test_outputs_that_are_whole_numbers_alone_are_not_compared(tmp_path: Path) -> None:
+    net = Net()
+    x = net.conv("x", 3, 8, 3, dead=[1, 2], name="first")
+    label = net.add("ArgMax", net.add("Flatten", net.conv(x, 8, 4)), axis=1)
+    result = compact_file(saved(net.model(label), tmp_path), tmp_path / "small.onnx")
+    assert [cut.after for cut in result.removed] == [6]
+    assert (result.max_abs_difference, result.max_relative_difference) == (None, None)
+    assert result.to_json()["max_abs_difference"] is None
+    assert "were not compared" in "".join(compaction_lines(result))
 
 
 def test_a_graph_that_differs_is_not_written(

@@ -47,14 +47,20 @@ def compaction_lines(result: CompactResult) -> Iterator[str]:
         held = sum(cut.before - cut.after for cut in result.zeroed)
         yield (
             f"{held} filters or neurons of zeros stay in {len(result.zeroed)} layers "
-            f"({', '.join(cut.layer for cut in result.zeroed[:_MOST_NAMES])}"
-            f"{', …' if len(result.zeroed) > _MOST_NAMES else ''}): a sum with a live channel, an "
+            f"({_names([cut.layer for cut in result.zeroed])}): a sum with a live channel, an "
             "output, a shared parameter or an operator behind them needs the channel"
         )
-    if result.odd_layers:
+    if result.odd_layers and result.round_to % 8:
         yield (
             f"pruned layers whose channel count is no multiple of 8: {result.odd_layers}; ONNX "
             "Runtime computes these slowly on CPU, and --round-to 8 makes a larger, faster file"
+        )
+    elif result.odd_layers:
+        odd = [f"{cut.layer}: {cut.after}" for cut in result.removed if cut.after % 8]
+        yield (
+            f"pruned layers whose channel count is no multiple of 8 even so: {result.odd_layers} "
+            f"({_names(odd)}); a depthwise layer has as many channels as the parts of other layers "
+            "put together before it"
         )
     yield from unprunable_lines(result.unprunable)
 
@@ -67,6 +73,10 @@ def unprunable_lines(unprunable: Sequence[Unprunable]) -> Iterator[str]:
         more = unprunable[_MOST_LINES:]
         channels = sum(one.channels for one in more)
         yield f"{count(channels)} channels more at {len(more)} other operators"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join([*names[:_MOST_NAMES], *["…"] * (len(names) > _MOST_NAMES)])
 
 
 def _whole(number: int | None) -> str:
