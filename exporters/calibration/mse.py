@@ -19,68 +19,96 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["mse_range", "squared_errors"]
+__all__ = ["SquaredError", "mse_range"]
+
+_SPIKE = 4
+"""A bin that holds this many times its neighbours' counts is one value that occurs often."""
 
 
 def mse_range(histogram: Histogram, grid: Grid) -> Range:
     """The range of least mean squared error; the whole one where no clip is better."""
     low, high = grid.widened(histogram.low, histogram.high)
-    moments = _moments(histogram)
+    error = SquaredError(histogram, grid)
 
     def cost(below: Array, above: Array) -> Array:
-        return _errors(moments, histogram, grid, low * below, high * above)
+        return error.of(low * below, high * above)
 
     below, above = search(histogram, cost, symmetric=grid.symmetric)
     return low * below, high * above
 
 
-def squared_errors(histogram: Histogram, grid: Grid, low: Array, high: Array) -> Array:
-    """The mean squared error of quantising the counted values, for each range: float64 [ranges].
+class SquaredError:
+    """The mean squared error of quantising the counted values, for any range.
 
-    In the tensor's unit, squared. Within a bin the values are taken to be spread evenly.
+    Most bins are taken to hold values spread evenly over them. A bin far above its neighbours is a
+    single value, such as a Relu's 0, the bound of a Clip or a pixel's brightness.
     """
-    return _errors(_moments(histogram), histogram, grid, low, high) / max(
-        int(histogram.counts().sum()), 1
-    )
+
+    def __init__(self, histogram: Histogram, grid: Grid) -> None:
+        import numpy as np
+
+        self._grid, self._width = grid, histogram.width
+        counts = histogram.counts().astype(np.float64)
+        self._values = max(float(counts.sum()), 1.0)
+        spikes = _spikes(counts)
+        places = (np.arange(len(counts)) - histogram.zero).astype(np.float64)
+        places = np.clip(places, histogram.low / self._width, histogram.high / self._width)
+        # Zero is exact on every grid.
+        kept = spikes & (places != 0)
+        self._points, self._weights = places[kept], counts[kept]
+        spread = np.append(np.where(spikes, 0.0, counts), 0.0)
+        # Bins are counted from the value 0; an empty one at the end stands for all beyond.
+        edges = np.arange(len(spread) + 1) - histogram.zero - 0.5
+        self._first, self._last = float(edges[0]), float(edges[-2])
+        self._moments = []
+        for power in (1, 2, 3):
+            inside = spread * (edges[1:] ** power - edges[:-1] ** power) / power
+            below = np.concatenate([[0.0], np.cumsum(inside)])[:-1]
+            self._moments.append((spread / power, below))
+
+    def of(self, low: Array, high: Array) -> Array:
+        """For each range from ``low`` to ``high``, float64 [ranges]: in the values' unit, squared.
+
+        A range is laid on the grid as `Grid.parameters` does.
+        """
+        import numpy as np
+
+        grid = self._grid
+        laid = [grid.parameters(float(a), float(b)) for a, b in zip(low, high, strict=True)]
+        scale = np.array([scale for scale, _ in laid])[:, None] / self._width
+        zero = np.array([float(zero) for _, zero in laid])[:, None]
+        errors = self._spread_errors(scale, zero)
+        if len(self._points):
+            integers = np.rint(self._points / scale) + zero
+            values = (np.clip(integers, grid.lowest, grid.highest) - zero) * scale
+            errors = errors + (values - self._points) ** 2 @ self._weights
+        result: Array = errors * self._width**2 / self._values
+        return result
+
+    def _spread_errors(self, scale: Array, zero: Array) -> Array:
+        """Summed over the cells of values that round to the same level."""
+        import numpy as np
+
+        values = (np.arange(self._grid.lowest, self._grid.highest + 1) - zero) * scale
+        borders = np.clip(values[:, :-1] + scale / 2, self._first, self._last)
+        ends = np.ones((len(values), 1))
+        borders = np.concatenate([self._first * ends, borders, self._last * ends], axis=1)
+        bins = np.floor(borders - self._first).astype(np.intp)
+        left = bins + self._first
+        sums = []
+        for power, (density, below) in enumerate(self._moments, start=1):
+            upto = below[bins] + density[bins] * (borders**power - left**power)
+            sums.append(np.diff(upto, axis=1))
+        mass, mean, square = sums
+        errors: Array = (square - 2 * values * mean + values**2 * mass).sum(axis=1)
+        return errors
 
 
-def _moments(histogram: Histogram) -> list[tuple[Array, Array]]:
-    """For x^0, x^1, x^2: the density in each bin, and its integral up to each bin's lower edge.
-
-    x counts bins from the value 0; one empty bin at the end stands for all that lies beyond.
-    """
+def _spikes(counts: Array) -> Array:
+    """Which bins hold one value that occurs often, bool [bins]."""
     import numpy as np
 
-    counts = np.append(histogram.counts(), 0).astype(np.float64)
-    edges = np.arange(len(counts) + 1) - histogram.zero - 0.5
-    moments = []
-    for power in (1, 2, 3):
-        inside = counts * (edges[1:] ** power - edges[:-1] ** power) / power
-        moments.append((counts / power, np.concatenate([[0.0], np.cumsum(inside)])[:-1]))
-    return moments
-
-
-def _errors(
-    moments: list[tuple[Array, Array]], histogram: Histogram, grid: Grid, low: Array, high: Array
-) -> Array:
-    """Summed squared error of each range [candidates], by cells that round to the same level."""
-    import numpy as np
-
-    parameters = [grid.parameters(float(a), float(b)) for a, b in zip(low, high, strict=True)]
-    scale = np.array([scale for scale, _ in parameters])[:, None] / histogram.width
-    zero = np.array([zero for _, zero in parameters])[:, None]
-    values = (np.arange(grid.lowest, grid.highest + 1) - zero) * scale
-    first = -histogram.zero - 0.5
-    last = first + len(moments[0][0]) - 1
-    borders = np.clip(values[:, :-1] + scale / 2, first, last)
-    ends = np.ones((len(values), 1))
-    borders = np.concatenate([first * ends, borders, last * ends], axis=1)
-    bins = np.floor(borders - first).astype(np.intp)
-    left = bins + first
-    sums = []
-    for power, (density, below) in enumerate(moments, start=1):
-        upto = below[bins] + density[bins] * (borders**power - left**power)
-        sums.append(np.diff(upto, axis=1))
-    mass, mean, square = sums
-    errors: Array = (square - 2 * values * mean + values**2 * mass).sum(axis=1)
-    return errors * histogram.width**2
+    padded = np.pad(counts, 1)
+    beside = np.maximum(padded[:-2], padded[2:])
+    result: Array = counts > _SPIKE * beside
+    return result
