@@ -4,8 +4,10 @@ Migacz 2017 ("8-bit inference with TensorRT", GTC S7310): clip the histogram, pu
 into its last bin, merge its bins into as many groups as the grid has levels, spread each group
 evenly over its bins that are not empty, and take the Kullback-Leibler divergence of the two. Here
 this is done at both ends where a tensor has both signs, over every candidate, through cumulative
-sums. The bin of zero holds what a Relu cut off; zero is exact on every grid, so that bin counts for
-no more than its neighbours (pytorch-quantization's calib/histogram.py does the same).
+sums. A bin far above its neighbours is a single value that occurs often: what a Relu cut off, or the
+answer of a filter to a plain background. Spread over its group it would outweigh all else and have
+the clip cut through the largest values, so it counts for no more than its neighbours
+(pytorch-quantization's calib/histogram.py does so with the bin of zero).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .clip_search import search
+from .histogram import single_values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +41,7 @@ def entropy_range(histogram: Histogram, grid: Grid) -> Range:
     if grid.symmetric:
         counts, zero = histogram.folded().astype(np.float64), 0
         levels = (levels + 1) // 2
-    _level_zero(counts, zero)
+    counts = _levelled(counts, zero)
     if not counts.any():
         return low, high
 
@@ -85,10 +88,17 @@ def divergences(counts: Array, levels: int, first: Array, last: Array) -> Array:
     return np.where(result < _LEAST_GAIN, 0.0, result)
 
 
-def _level_zero(counts: Array, zero: int) -> None:
-    """Bring the bin of zero down to its neighbours, in place."""
-    beside = [counts[place] for place in (zero - 1, zero + 1) if 0 <= place < len(counts)]
-    counts[zero] = min(counts[zero], max(beside, default=0.0))
+def _levelled(counts: Array, zero: int) -> Array:
+    """The counts with zero, and any other single value that occurs often, brought down.
+
+    The outermost bins stay: what a Clip gathers at its bound must not look cheap to cut off.
+    """
+    import numpy as np
+
+    spikes, beside = single_values(counts)
+    spikes[0] = spikes[-1] = False
+    spikes[zero] = True
+    return np.where(spikes, np.minimum(counts, beside), counts)
 
 
 def _cumulative(values: Array) -> Array:

@@ -9,10 +9,13 @@ from ...errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["BINS", "Histogram"]
+__all__ = ["BINS", "Histogram", "single_values"]
 
 BINS = 8192
 """32 for each level of an 8-bit grid at the full range."""
+
+_SPIKE = 4
+"""A bin that holds more than so many times its neighbours' counts is a single, frequent value."""
 
 _CHUNK = 65536
 """Values binned at a time: the intermediate arrays then stay in the processor's cache."""
@@ -84,3 +87,18 @@ class Histogram:
         folded[: len(above)] += above
         folded[1 : len(below)] += below[1:]
         return folded
+
+
+def single_values(
+    counts: np.ndarray[Any, Any],
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Which bins hold one value that occurs often, and the larger count beside each bin.
+
+    Such are a Relu's 0, the bound of a Clip, a pixel's brightness: both results have one entry a
+    bin, bool and the type of ``counts``.
+    """
+    import numpy as np
+
+    padded = np.pad(counts, 1)
+    beside = np.maximum(padded[:-2], padded[2:])
+    return counts > _SPIKE * beside, beside

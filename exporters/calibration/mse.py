@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .clip_search import search
+from .histogram import single_values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 __all__ = ["SquaredError", "mse_range"]
-
-_SPIKE = 4
-"""A bin that holds this many times its neighbours' counts is one value that occurs often."""
 
 
 def mse_range(histogram: Histogram, grid: Grid) -> Range:
@@ -50,7 +48,7 @@ class SquaredError:
         self._grid, self._width = grid, histogram.width
         counts = histogram.counts().astype(np.float64)
         self._values = max(float(counts.sum()), 1.0)
-        spikes = _spikes(counts)
+        spikes, _ = single_values(counts)
         places = (np.arange(len(counts)) - histogram.zero).astype(np.float64)
         places = np.clip(places, histogram.low / self._width, histogram.high / self._width)
         # Zero is exact on every grid.
@@ -102,13 +100,3 @@ class SquaredError:
         mass, mean, square = sums
         errors: Array = (square - 2 * values * mean + values**2 * mass).sum(axis=1)
         return errors
-
-
-def _spikes(counts: Array) -> Array:
-    """Which bins hold one value that occurs often, bool [bins]."""
-    import numpy as np
-
-    padded = np.pad(counts, 1)
-    beside = np.maximum(padded[:-2], padded[2:])
-    result: Array = counts > _SPIKE * beside
-    return result
