@@ -27,7 +27,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list:
         output.write_bytes(b"weights")
         latency = 1.25 if settings.target_latency_ms else None
         last = Round(0.5, 0.6, 0.9, 2, 500, 450, 1000, latency)
-        return PruneResult(output, 7, 1000, 500, 450, 1000, 900, 4000, 0.95, 0.9, (last,), missed)
+        numbers = (7, 1000, 500, 450, 1000, 900, 4000, 0.95, 0.9)
+        return PruneResult(output, *numbers, (last,), missed, latency)
 
     monkeypatch.setattr("nnc.toolchain.pruning.prune.prune", prune)
     return seen
@@ -80,6 +81,7 @@ def test_a_table_from_a_scan(line, told, tmp_path) -> None:
         (["--sensitivity", "nan"], "sensitivity nan: expected a fraction"),
         (["--target-macs", "1.1MB"], "'1.1MB': expected a number, as in 0.5, 815K or 1.1M"),
         (["--target-macs", "0"], "target_macs = 0: expected a number above 0"),
+        (["--target-parameters", "1.5"], "up to 1 or a whole count; did you mean 1.5M?"),
         (["--target-latency-ms", "nan"], "target_latency_ms = nan: expected a number above 0"),
         (["--sensitivity", "0.5", "--method", "magic"], "pruning method 'magic'"),
         (["--sensitivity", "0.5", "--criterion", "bn-scale"], "does not fit method 'paper'"),

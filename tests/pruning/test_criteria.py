@@ -207,6 +207,19 @@ def test_thinet() -> None:
     assert network.second.weight.flatten().tolist()[1:] == pytest.approx([3, 3], rel=1e-3)
 
 
+def test_thinet_on_a_layer_that_hears_nothing() -> None:
+    """All its channels are worth nothing, and making up for them changes nothing."""
+    network = Three((1, 2, 3))
+    with torch.no_grad():
+        network.first.weight.zero_()
+    given = {"groups": three_groups(), "evidence": evidence(PIXELS)}
+    for method in ("channel", "filter"):
+        found = scored(network, method, "thinet", **given)
+        assert found.scores["first"].tolist() == [0, 0, 0]
+        found.keep(0.34).compensate(network)
+        assert network.second.weight.flatten().tolist() == [1, 2, 3]
+
+
 def test_thinet_sees_what_cancels() -> None:
     """Of weights 2, -2 and 2.2, channels 0 and 1 cancel: together they go for nothing."""
     network = Three((2, -2, 2.2))

@@ -99,6 +99,13 @@ def test_a_target_up_to_one_is_a_fraction() -> None:
     assert Target("latency_ms", 0.5).limit(200.0) == 0.5
 
 
+@pytest.mark.parametrize("kind", ["macs", "parameters"])
+def test_a_count_with_a_fraction_is_no_count(kind: str) -> None:
+    with pytest.raises(InputError, match=rf"target_{kind} = 1\.5: .* did you mean 1\.5M\?"):
+        Target(kind, 1.5)
+    assert Target("latency_ms", 1.5).limit(1.0) == 1.5
+
+
 def test_a_table_is_read_from_json(tmp_path: Path) -> None:
     path = tmp_path / "table.json"
     path.write_text('{"features.0.0": 0.25, "classifier.1": 0}')

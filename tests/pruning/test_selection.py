@@ -248,6 +248,16 @@ def test_weights_that_are_no_numbers(network: Small, value: float) -> None:
         scored(network)
 
 
+def test_huge_weights_are_numbers_still(network: Small) -> None:
+    with torch.no_grad():
+        network.fc1.weight[0, :2] = torch.tensor([3e38, -3e38])
+    found = scored(network, "element")
+    assert bool(found.keep(0.5).masks(network)["fc1.weight"][0, :2].all())
+    with torch.no_grad():
+        network.half().fc1.weight[0, :2] = torch.tensor([6e4, -6e4])
+    scored(network, "element")
+
+
 def test_nothing_to_prune() -> None:
     with pytest.raises(InputError, match=r"^nothing to prune: method 'filter' found no layer"):
         scored(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), "filter")

@@ -43,5 +43,24 @@ def test_every_block_keeps_a_unit_and_is_rounded_alone() -> None:
     assert int(rounded(part, scores, keep_best(scores, 10), 1)[:16].sum()) == 1
 
 
+@pytest.mark.parametrize(("endless", "kept", "expected"), [(9, 10, 16), (3, 1, 8), (20, 20, 24)])
+def test_units_of_infinite_worth_stay(endless: int, kept: int, expected: int) -> None:
+    """The nearest multiple would be fewer than there are of them."""
+    part = channels([0] * 24)
+    scores = torch.arange(24).double()
+    scores[:endless] = torch.inf
+    result = rounded(part, scores, keep_best(scores, kept), 8)
+    assert bool(result[:endless].all())
+    assert int(result.sum()) == expected
+
+
+def test_units_of_infinite_worth_stay_where_no_multiple_holds_them() -> None:
+    part = channels([0] * 29)
+    scores = torch.arange(29).double()
+    scores[:27] = torch.inf
+    result = rounded(part, scores, keep_best(scores, 28), 8)
+    assert result.tolist() == [True] * 27 + [False, False]
+
+
 def test_of_equal_scores_the_later_stay() -> None:
     assert keep_best(torch.tensor([0.0, 1, 0, 0, 2]), 3).tolist() == [0, 1, 0, 1, 1]

@@ -144,7 +144,7 @@ def _amount(_context: click.Context, parameter: click.Parameter, value: str | No
 @click.option(
     "--write-anyway",
     is_flag=True,
-    help="Where a target cannot be met, write the smallest network there is; still exit with 3.",
+    help="Where a target is missed, write the network all the same; still exit with 3.",
 )
 @data_options(None, "what the checkpoint was trained on")
 @seed_option
@@ -205,5 +205,5 @@ def _report(console: Console, result: PruneResult) -> None:
         f"exported: {count(result.compact_parameters)} parameters ({parameters:.1%} of the whole), "
         f"{count(result.compact_macs)} MACs ({macs:.1%})"
     )
-    if (latency := result.rounds[-1].latency_ms) is not None:
-        console.say(f"{latency:.3g} ms an image in ONNX Runtime, one thread")
+    if result.latency_ms is not None:
+        console.say(f"{result.latency_ms:.3g} ms an image in ONNX Runtime, one thread")

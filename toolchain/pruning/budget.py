@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from torch import nn
 
-from ...errors import BudgetError
 from ...progress import SILENT, Progress
 from .selection import Kept, Scored
 from .sizes import Sizes
@@ -16,6 +15,9 @@ __all__ = ["Budget"]
 
 STEPS = 2048
 """Fractions are found to one part in this."""
+
+HEADROOM = 0.05
+"""A latency is sought this share below its limit, so that later measurements are within it."""
 
 
 class Budget:
@@ -42,37 +44,38 @@ class Budget:
         return float(size.nonzero_parameters if self._sparse else size.parameters)
 
     def fraction(
-        self,
-        network: nn.Module,
-        scored: Scored,
-        *,
-        anyway: bool = False,
-        progress: Progress = SILENT,
+        self, network: nn.Module, scored: Scored, *, progress: Progress = SILENT
     ) -> tuple[float, str]:
-        """The smallest fraction of ``scored`` that meets the target, and what is missed, in words.
+        """The smallest fraction of ``scored`` that meets the target, and "".
 
-        Raises BudgetError, saying how far it gets, where the largest fraction does not; with
-        ``anyway`` that fraction is returned.
+        Where none does, the largest there is, and what is missed and how far it gets, in words.
         """
+        timed = self._target.kind == "latency_ms"
+        aim = self.limit * (1 - HEADROOM) if timed else self.limit
 
         def meets(step: int) -> bool:
-            return self.value(network, scored.keep(step / STEPS)) <= self.limit
+            return self.value(network, scored.keep(step / STEPS)) <= aim
 
         with progress.task(
             f"searching {self._target.text(self.limit)}", STEPS.bit_length()
         ) as task:
             most = self.value(network, scored.keep((STEPS - 1) / STEPS))
-            if not most <= self.limit:
-                missed = self._missed(most)
-                if not anyway:
-                    raise BudgetError(
-                        f"{missed}; nothing was written: raise the target, "
-                        "or pass --write-anyway to keep that network"
-                    )
-                return (STEPS - 1) / STEPS, missed
-            task.advance()
-            step = bisect(meets, STEPS - 1, lambda: task.advance())
-        return step / STEPS, ""
+            step = STEPS - 1
+            if most <= aim:
+                task.advance()
+                step = bisect(meets, step, lambda: task.advance())
+        return step / STEPS, "" if most <= self.limit else self._missed(most)
+
+    def over(self, network: nn.Module, latency_ms: float | None = None) -> str:
+        """What a retrained network misses, in words; "" where it meets the target.
+
+        ``latency_ms`` is its measured time, where that is the target.
+        """
+        value = self.value(network) if latency_ms is None else latency_ms
+        if value <= self.limit:
+            return ""
+        text = self._target.text
+        return f"target of {text(self.limit)} missed: retrained, the network has {text(value)}"
 
     def _missed(self, most: float) -> str:
         text = self._target.text

@@ -34,7 +34,8 @@ class PruneResult:
     ``parameters`` and ``nonzero_parameters`` are the checkpoint's; ``compact_parameters`` and
     ``compact_macs`` what its export holds (by ``--round-to`` if channels were pruned by another
     multiple than 8), ``whole_parameters`` and ``whole_macs`` what that of the unpruned network
-    would. ``missed`` tells the target that could not be met, if any.
+    would. ``latency_ms`` is measured on that export where it is the target. ``missed`` tells the
+    target that was not met, if any.
     """
 
     output: Path
@@ -49,6 +50,7 @@ class PruneResult:
     validation_accuracy: float
     rounds: tuple[Round, ...]
     missed: str = ""
+    latency_ms: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -127,6 +129,7 @@ def prune(
         validation_accuracy=last.accuracy_retrained,
         rounds=done,
         missed=missed,
+        latency_ms=last.latency_ms,
     )
 
 
@@ -160,9 +163,11 @@ def _command(settings: PruneSettings, checkpoint: Path, data: DataSet, output: P
 
 
 def _fingerprint(settings: PruneSettings, parent: str, data: DataSet, images: int) -> str:
-    """Names the run a resume file belongs to; the device and the output are free to change."""
+    """Names the run a resume file belongs to; the device, the output and what becomes of a missed
+    target are free to change."""
     digest = hashlib.sha256(b"".join(sorted(data.training.identities())))
     values = settings.to_json()
-    values.pop("device")
+    for free in ("device", "write_anyway"):
+        values.pop(free)
     digest.update(json.dumps([values, parent, images], sort_keys=True).encode())
     return digest.hexdigest()

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from ...errors import BudgetError
 from ...exporters.onnx_export import ROUND_TO
 from ...model_card import ModelCard
 from ...progress import Progress
@@ -27,6 +28,9 @@ from .structure import read_structure
 from .traced import Traced
 
 __all__ = ["Round", "Rounds"]
+
+ATTEMPTS = 3
+"""How often a latency over its target is measured in the end."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,8 @@ class Rounds:
     def run(self) -> tuple[float, tuple[Round, ...], str]:
         """Accuracy before, every round, and the target that was missed, in words, if one was.
 
-        Raises BudgetError where a target cannot be met and nobody asked for it to go on.
+        A target is looked at again in the end: retraining may leave a network slower than it was
+        chosen to be. Raises BudgetError where it is missed and nobody asked for the network anyway.
         """
         opened = self._memory.restore()
         before = accuracy(self._network, self._validation) if opened is None else opened.before
@@ -103,10 +108,22 @@ class Rounds:
                 self._memory.begin(opened, self._network)
             else:
                 masks = Masks(self._network, opened.masks)
-            missed = opened.current["missed"]
+            missed = self._told(opened.current["missed"])
             done.append(self._retrain(number, opened.current, masks))
             opened = None
+        if self._budget is not None and not missed:
+            over = self._budget.over(self._network, done[-1].latency_ms)
+            missed = self._told(over, "; no training is repeated for that")
         return before, tuple(done), missed
+
+    def _told(self, missed: str, more: str = "") -> str:
+        """``missed``, raised as BudgetError unless nothing is, or the network is wanted anyway."""
+        if missed and not self._settings.write_anyway:
+            raise BudgetError(
+                f"{missed}; nothing was written: raise the target, "
+                f"or pass --write-anyway to keep that network{more}"
+            )
+        return missed
 
     def _choose(self, number: int) -> tuple[dict[str, Any], Masks]:
         settings, network = self._settings, self._network
@@ -123,9 +140,8 @@ class Rounds:
             task.advance()
         final, missed = None, ""
         if self._budget is not None:
-            final, missed = self._budget.fraction(
-                network, scored, anyway=settings.write_anyway, progress=self._progress
-            )
+            final, missed = self._budget.fraction(network, scored, progress=self._progress)
+            self._told(missed)
         fractions = settings.fractions(number / settings.iterations, final)
         kept = scored.keep(fractions)
         masks = Masks.from_zeros(network, also=kept.masks(network))
@@ -167,8 +183,20 @@ class Rounds:
             nonzero_parameters=count_nonzero(self._network.parameters()),
             compact_parameters=size.parameters,
             compact_macs=size.macs,
-            latency_ms=self.sizes.latency_ms(self._network) if timed else None,
+            latency_ms=self._latency_ms(number) if timed else None,
         )
+
+    def _latency_ms(self, number: int) -> float:
+        """In the last round measured again while it is over the target: whatever else runs on this
+        machine only adds to it, so that the least is the truth."""
+        assert self._budget is not None
+        least = self.sizes.latency_ms(self._network)
+        attempts = ATTEMPTS if number == self._settings.iterations else 1
+        for _ in range(attempts - 1):
+            if least <= self._budget.limit:
+                break
+            least = min(least, self.sizes.latency_ms(self._network))
+        return least
 
     def _seed(self, number: int) -> int:
         return (self._settings.fit.seed + number - 1) % 2**32

@@ -57,8 +57,8 @@ def _check_finite(network: nn.Module) -> None:
     for name, tensor in state_of(network).items():
         # One sweep without a copy; NaN is both the least and the greatest.
         if tensor.is_floating_point() and tensor.numel():
-            least, greatest = tensor.detach().aminmax()
-            if not bool(torch.isfinite(greatest - least)):
+            ends = torch.stack(tensor.detach().aminmax())
+            if not bool(ends.isfinite().all()):
                 raise InputError(
                     f"{name} holds NaN or infinity; expected finite weights: train the network "
                     "again"
