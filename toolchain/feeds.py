@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..runtimes.preprocess import normalise
-from .data import DATA_NAMES, DataSet, open_data, pick_balanced
+from .calibration_images import CalibrationRecord, calibration_images, held_back
+from .data import DATA_NAMES, DataSet, LooseImages, open_data, open_images, pick_balanced
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,17 +18,20 @@ if TYPE_CHECKING:
     from ..runtimes.artifact import Artifact, CardOverrides
 
 __all__ = [
+    "CalibrationRecord",
     "artifact_and_data",
+    "artifact_and_images",
     "calibration_batches",
+    "calibration_images",
     "check_fits",
     "check_images",
     "data_defaults",
     "data_for",
+    "held_back",
     "test_part",
 ]
 
 CHECK_IMAGES = 16
-CALIBRATION_BATCH = 32
 TEST_BATCH = 256
 
 
@@ -68,15 +71,30 @@ def artifact_and_data(
     return read_artifact(path, overrides, defaults=data_defaults(data)), data
 
 
-def data_defaults(data: DataSet) -> CardOverrides:
+def artifact_and_images(
+    path: Path, overrides: CardOverrides, named: str | None, folder: Path | None
+) -> tuple[Artifact, DataSet | LooseImages]:
+    """As `artifact_and_data`, but images without labels will do: any ``.npz`` or folder of them."""
+    from ..runtimes.artifact import read_artifact
+
+    if named is None:
+        return artifact_and_data(path, overrides, None, folder)
+    data = open_images(named, folder)
+    return read_artifact(path, overrides, defaults=data_defaults(data)), data
+
+
+def data_defaults(data: DataSet | LooseImages) -> CardOverrides:
     """What a data set says of a file that nnc did not make."""
     from ..runtimes.artifact import CardOverrides
 
     size = data.height if data.height == data.width else None
-    return CardOverrides(mean=data.mean, std=data.std, image_size=size, labels=data.classes)
+    labels = data.classes or None
+    return CardOverrides(mean=data.mean, std=data.std, image_size=size, labels=labels)
 
 
-def check_fits(spec: InputSpec, data: DataSet, source: Path, labels: int | None = None) -> None:
+def check_fits(
+    spec: InputSpec, data: DataSet | LooseImages, source: Path, labels: int | None = None
+) -> None:
     """Raise InputError unless ``data`` has the channels (and as many classes) as the network."""
     if data.channels != spec.channels:
         raise InputError(
@@ -97,22 +115,10 @@ def check_images(data: DataSet, spec: InputSpec, seed: int = 0) -> np.ndarray[An
 
 
 def calibration_batches(
-    data: DataSet, spec: InputSpec, samples: int, seed: int = 0
+    data: DataSet | LooseImages, spec: InputSpec, samples: int, seed: int = 0
 ) -> Callable[[], Iterator[np.ndarray[Any, Any]]]:
-    """Calibration images, class-balanced, from the training part without its held-out fifth.
-
-    Each call of the result goes through the same images again: float32 [N, C, H, W] batches,
-    normalised as ``spec`` says. The test part is never read.
-    """
-    images, _validation = data.split()
-    indices = pick_balanced(images, samples, seed)
-
-    def batches() -> Iterator[np.ndarray[Any, Any]]:
-        for start in range(0, len(indices), CALIBRATION_BATCH):
-            chosen = indices[start : start + CALIBRATION_BATCH]
-            yield normalise(images.take(chosen, spec.height, spec.width), spec)
-
-    return batches
+    """`calibration_images` by another name: a function that goes through the same batches again."""
+    return calibration_images(data, spec, samples, seed)
 
 
 def test_part(data: DataSet, limit: int | None = None, seed: int = 0) -> TestPart:

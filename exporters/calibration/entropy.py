@@ -4,7 +4,7 @@ Migacz 2017 ("8-bit inference with TensorRT", GTC S7310): clip the histogram, pu
 into its last bin, merge its bins into as many groups as the grid has levels, spread each group
 evenly over its bins that are not empty, and take the Kullback-Leibler divergence of the two. Here
 this is done at both ends where a tensor has both signs, over every candidate, through cumulative
-sums. A bin far above its neighbours is a single value that occurs often: what a Relu cut off, or the
+sums. A bin far above its neighbours is one value that occurs often: what a Relu cut off, or the
 answer of a filter to a plain background. Spread over its group it would outweigh all else and have
 the clip cut through the largest values, so it counts for no more than its neighbours
 (pytorch-quantization's calib/histogram.py does so with the bin of zero).

@@ -72,7 +72,7 @@ class Histogram:
 
     def counts(self) -> np.ndarray[Any, Any]:
         """How many values fell into each bin: int64 [bins]."""
-        counts = self._counts[_MARGIN:-_MARGIN].copy()
+        counts: np.ndarray[Any, Any] = self._counts[_MARGIN:-_MARGIN].copy()
         counts[0] += self._counts[0]
         counts[-1] += self._counts[-1]
         return counts

@@ -69,7 +69,7 @@ class DataSet:
     def std(self) -> tuple[float, ...]:
         return (0.5,) * self.channels
 
-    def split(self, seed: int = 0, limit: int | None = None) -> tuple[Images, Images]:
+    def split(self, seed: int = 0, limit: int | None = None) -> tuple[Subset, Subset]:
         """The training part as (train, validation), 80 % and 20 % of every class.
 
         ``limit`` keeps that many images of the two together, class-balanced, each in its part.

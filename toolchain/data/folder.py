@@ -9,7 +9,7 @@ from ...errors import InputError
 from .dataset import DataSet
 from .images import FileImages, opened_image
 
-__all__ = ["open_folder"]
+__all__ = ["common_form", "open_folder"]
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _SAMPLED = 32
@@ -50,7 +50,7 @@ def open_folder(path: Path) -> DataSet:
     }
     if not images["train"]:
         raise InputError(f"{path}: train holds no class folder with images")
-    channels, height, width = _look(images["train"])
+    channels, height, width = common_form([file for file, _ in images["train"]])
     training, test = (
         FileImages([file for file, _ in pairs], [label for _, label in pairs], channels)
         for pairs in images.values()
@@ -66,10 +66,11 @@ def open_folder(path: Path) -> DataSet:
     )
 
 
-def _look(images: list[tuple[Path, int]]) -> tuple[int, int, int]:
+def common_form(files: list[Path]) -> tuple[int, int, int]:
+    """Channels, height and width that suit most of ``files``, told by a few of them."""
     sizes: Counter[tuple[int, int]] = Counter()
     grey = True
-    for path, _ in images[:: max(1, len(images) // _SAMPLED)]:
+    for path in files[:: max(1, len(files) // _SAMPLED)]:
         with opened_image(path) as picture:
             sizes[picture.size] += 1
             grey = grey and (picture.mode in ("1", "L", "LA") or picture.mode.startswith("I"))

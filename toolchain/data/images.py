@@ -149,6 +149,11 @@ class Subset:
         self._indices = np.asarray(indices, dtype=np.intp)
 
     @property
+    def indices(self) -> NDArray[np.intp]:
+        """Where the images stand in the larger part."""
+        return self._indices
+
+    @property
     def labels(self) -> Labels:
         return self._images.labels[self._indices]
 

@@ -15,7 +15,7 @@ from ...whole_files import check_input
 from .dataset import DataSet
 from .images import ArrayImages
 
-__all__ = ["open_npz"]
+__all__ = ["open_npz", "pixels"]
 
 MOST_CLASSES = 100_000
 
@@ -41,7 +41,7 @@ def open_npz(path: Path, name: str = "", classes: tuple[str, ...] = ()) -> DataS
                 raise InputError(
                     f"{path} lacks {', '.join(missing)}; it holds {', '.join(archive.files[:8])}"
                 )
-            x_train, x_test = (_pixels(path, key, archive[key]) for key in ("x_train", "x_test"))
+            x_train, x_test = (pixels(path, key, archive[key]) for key in ("x_train", "x_test"))
             y_train = _labels(path, "y_train", archive["y_train"], len(x_train))
             y_test = _labels(path, "y_test", archive["y_test"], len(x_test))
             if not classes and "classes" in archive.files:
@@ -72,7 +72,8 @@ def open_npz(path: Path, name: str = "", classes: tuple[str, ...] = ()) -> DataS
     )
 
 
-def _pixels(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.uint8]:
+def pixels(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.uint8]:
+    """The array ``key`` of ``path`` as uint8 [N, H, W, 1 or 3]; InputError for anything else."""
     if array.dtype != np.uint8:
         raise InputError(f"{path}: {key} is {array.dtype}; expected uint8 pixels 0 to 255")
     if array.ndim == 3:
