@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, NncError
-from .passes import run_passes
+from .passes import INT8, run_passes
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -31,6 +31,7 @@ def prepare(model: ModelProto, source: str) -> ModelProto:
     run_passes(model)
     input_shape(model, source)
     _refuse_weights(model, source)
+    run_passes(model, INT8)
     _name_nodes(model)
     return model
 

@@ -1,4 +1,4 @@
-"""Drop what computes nothing: Identity, pooling of single pixels, whatever nobody reads."""
+"""Drop what computes nothing: Identity, Dropout, pooling of one pixel, whatever nobody reads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from .graph import PassResult, attribute, consumers, producers, rename_tensor, subgraphs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from onnx import GraphProto, ModelProto, NodeProto
 
 __all__ = ["apply"]
@@ -17,10 +19,11 @@ def apply(model: ModelProto) -> PassResult:
     is read, and what hands its input on stands only between a graph input or constant and a
     graph output."""
     graph = model.graph
+    read = consumers(graph)
     changes = [
         f"{node.op_type} {node.name or node.output[0]}"
         for node in list(graph.node)
-        if _passes_through(node) and _bypass(graph, node)
+        if _passes_through(node, read) and _bypass(graph, node)
     ]
     while dead := _unread(graph):
         for node in dead:
@@ -37,10 +40,13 @@ def apply(model: ModelProto) -> PassResult:
     return PassResult("dead_code", tuple(changes))
 
 
-def _passes_through(node: NodeProto) -> bool:
-    """Identity, or a pooling whose window is one pixel (adaptive pooling to the size it has)."""
+def _passes_through(node: NodeProto, read: Mapping[str, int]) -> bool:
+    """Identity, Dropout that is not training, or a pooling whose window is one pixel (adaptive
+    pooling to the size it has)."""
     if node.domain not in ("", "ai.onnx"):
         return False
+    if node.op_type == "Dropout":
+        return len(node.input) < 3 and (len(node.output) == 1 or node.output[1] not in read)
     if node.op_type in ("AveragePool", "MaxPool"):
         return (
             len(node.output) == 1

@@ -14,8 +14,9 @@ __all__ = ["apply"]
 
 
 def apply(model: ModelProto) -> PassResult:
-    """Precondition: none. Postcondition: every Reshape of [N, C, H, W] to [N, C*H*W] and every
-    Squeeze of [N, C, 1, 1] to [N, C] is a Flatten, which holds for any batch size."""
+    """Precondition: none. Postcondition: every Reshape of [N, C, H, W] to [N, C*H*W], also to a
+    shape computed from that of a tensor, and every Squeeze of [N, C, 1, 1] to [N, C] is a Flatten,
+    which holds for any batch size."""
     graph = model.graph
     found = [node for node in graph.node if node.op_type in ("Reshape", "Squeeze")]
     if not found:
@@ -31,6 +32,10 @@ def apply(model: ModelProto) -> PassResult:
         argument = [int(v) for v in (given if given is not None else attribute(node, "axes", []))]
         if node.op_type == "Squeeze":
             fits = {axis % 4 for axis in argument} == {2, 3} and shape[2:] == (1, 1)
+        elif given is None:
+            # As many elements as came in, so that the first dimension can only be the batch.
+            after = types.get(node.output[0], (0, ()))[1]
+            fits = len(after) == 2 and after[1] == features
         elif attribute(node, "allowzero", 0):
             fits = argument == [-1, features]
         else:
