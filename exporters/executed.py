@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto
+    from onnx import GraphProto, ModelProto, NodeProto
 
-__all__ = ["Executed", "executed_graph"]
+__all__ = ["BORDERS", "Executed", "ExecutedNode", "executed_graph"]
 
 _INT8_LAYERS = ("QGemm", "QLinear", "MatMulInteger", "ConvInteger", "DynamicQuantize")
-_BORDERS = ("QuantizeLinear", "DequantizeLinear")
+BORDERS = ("QuantizeLinear", "DequantizeLinear")
+
+_MARKS = re.compile(r"(_token_\d+|_nchwc|_nhwc|_quant)+$")
+"""What the optimisers append to the name of a node, or of the tensor that it makes."""
+
+_FUSED = "fused "
+"""What they put before it."""
+
+
+@dataclass(frozen=True)
+class ExecutedNode:
+    """One node as it is executed."""
+
+    op: str
+    name: str
+    """Name of the node it was made of, or of the tensor that one makes."""
+    outputs: tuple[str, ...]
+    is_float: bool
+    """Whether it takes or makes float tensors; borders do both and are not counted as float."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +44,11 @@ class Executed:
     operators: dict[str, int]
     float_nodes: dict[str, int] = field(default_factory=dict)
     """Node type -> count, of nodes that take or make float tensors; Q/DQ borders not counted."""
+    nodes: tuple[ExecutedNode, ...] = ()
 
 
 def executed_graph(model: ModelProto) -> Executed:
-    """Let ONNX Runtime optimise ``model`` for this CPU and count what is left to execute.
+    """Let ONNX Runtime optimise ``model`` for this CPU and list what is left to execute.
 
     Raises OSError where the folder for temporary files has no room for a copy.
     """
@@ -45,20 +66,29 @@ def executed_graph(model: ModelProto) -> Executed:
         path.write_bytes(bytes(len(serialised)))
         ort.InferenceSession(serialised, options, providers=["CPUExecutionProvider"])
         graph = onnx.load(path).graph
-    operators = Counter(node.op_type for node in graph.node)
-    return Executed(dict(sorted(operators.items())), dict(sorted(_float_nodes(graph).items())))
+    nodes = tuple(_executed_nodes(graph))
+    operators = Counter(node.op for node in nodes)
+    floats = Counter(node.op for node in nodes if node.is_float)
+    return Executed(dict(sorted(operators.items())), dict(sorted(floats.items())), nodes)
 
 
-def _float_nodes(graph: GraphProto) -> Counter[str]:
+def _executed_nodes(graph: GraphProto) -> Iterator[ExecutedNode]:
     """Follow float tensors from the input and the DequantizeLinear nodes on."""
     float_tensors = {value.name for value in graph.input}
-    counts: Counter[str] = Counter()
     for node in graph.node:
-        if node.op_type == "QuantizeLinear" or node.op_type.startswith(_INT8_LAYERS):
-            continue
+        is_float = False
         if node.op_type == "DequantizeLinear":
             float_tensors.update(node.output)
-        elif any(name in float_tensors for name in node.input):
-            counts[node.op_type] += 1
+        elif node.op_type != "QuantizeLinear" and not node.op_type.startswith(_INT8_LAYERS):
+            is_float = any(name in float_tensors for name in node.input)
+        if is_float or _hands_out_float(node):
             float_tensors.update(node.output)
-    return counts
+        name = _MARKS.sub("", node.name.removeprefix(_FUSED))
+        yield ExecutedNode(node.op_type, name, tuple(node.output), is_float)
+
+
+def _hands_out_float(node: NodeProto) -> bool:
+    """Whether an int8 matrix product has no scale for what it makes, and so makes floats."""
+    if node.op_type == "QGemm":
+        return len(node.input) < 8 or not node.input[7]
+    return node.op_type in ("MatMulIntegerToFloat", "DynamicQuantizeMatMul")

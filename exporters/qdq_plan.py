@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING
 
 from .passes.graph import attribute, consumers, initialisers, producers, tensor_types
@@ -11,7 +12,7 @@ from .passes.graph import attribute, consumers, initialisers, producers, tensor_
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
-__all__ = ["COMPUTED", "FOLDED", "LAYERS", "MOVING", "Plan", "followers", "make_plan"]
+__all__ = ["COMPUTED", "FOLDED", "LAYERS", "MOVING", "Plan", "followers", "hindrance", "make_plan"]
 
 LAYERS = ("Conv", "Gemm", "MatMul")
 """Multiply with weights: what int8 is for."""
@@ -77,8 +78,7 @@ def make_plan(model: ModelProto, ranged: Collection[str], float_nodes: Collectio
         node.name
         for node in graph.node
         if node.name not in float_nodes
-        and node.domain in ("", "ai.onnx")
-        and _able(node, known)
+        and not hindrance(node, known)
         and all(
             types.get(name, (TensorProto.FLOAT, ()))[0] == TensorProto.FLOAT
             for name in (*_activations(node, known), *node.output)
@@ -131,59 +131,67 @@ def _activations(node: NodeProto, known: dict[str, TensorProto]) -> list[str]:
     return list(node.input[:1])
 
 
-def _able(node: NodeProto, known: dict[str, TensorProto]) -> bool:
-    """Whether there is an int8 form of this very node."""
-    if node.op_type in LAYERS:
-        return _able_layer(node, known)
-    if node.op_type in ("Add", "Mul"):
-        return any(name not in known for name in node.input)
-    if node.op_type == "Concat":
-        return not any(name in known for name in node.input)
-    if node.op_type in ("AveragePool", "MaxPool"):
-        plain = set(attribute(node, "dilations", (1,))) == {1}
-        return plain and len(node.output) == 1 and len(attribute(node, "kernel_shape", ())) == 2
-    if node.op_type == "HardSigmoid":
-        return float(attribute(node, "alpha", 0.2)) > 0
-    if node.op_type == "Resize":
-        mode = attribute(node, "mode", b"nearest")
-        return mode == b"nearest" and node.input[0] not in known
-    if node.op_type == "Pad":
-        return _able_pad(node, known)
-    if node.op_type in (*MOVING, *FOLDED):
-        return node.input[0] not in known and all(name in known for name in node.input[1:] if name)
-    return node.op_type in COMPUTED
+def hindrance(node: NodeProto, known: Mapping[str, TensorProto]) -> str:
+    """Why there is no int8 form of this very node; empty where there is one.
+
+    ``known`` are the constants of its graph.
+    """
+    op = node.op_type
+    if node.domain not in ("", "ai.onnx") or op not in (*COMPUTED, *MOVING, *FOLDED, "Concat"):
+        return f"nnc knows no int8 form of {op} for ONNX Runtime's CPU kernels"
+    if op in LAYERS:
+        return _hindered_layer(node, known)
+    if op in ("Add", "Mul"):
+        return "" if any(name not in known for name in node.input) else "it is constant"
+    if any(name in known for name in (node.input if op == "Concat" else node.input[:1])):
+        return "it takes a constant"
+    if op in ("AveragePool", "MaxPool"):
+        if len(node.output) > 1 or len(attribute(node, "kernel_shape", ())) != 2:
+            return "the int8 kernel pools in two dimensions and has one output"
+        dilated = set(attribute(node, "dilations", (1,))) != {1}
+        return "the int8 kernel has no dilation" if dilated else ""
+    if op == "HardSigmoid":
+        return "" if float(attribute(node, "alpha", 0.2)) > 0 else "its alpha is not positive"
+    if op == "Resize" and attribute(node, "mode", b"nearest") != b"nearest":
+        return "it interpolates; only nearest neighbours move integers"
+    if op in (*MOVING, *FOLDED) and any(name not in known for name in node.input[1:] if name):
+        return "its sizes or bounds are computed, not constant"
+    return _hindered_pad(node, known) if op == "Pad" else ""
 
 
-def _able_layer(node: NodeProto, known: dict[str, TensorProto]) -> bool:
+def _hindered_layer(node: NodeProto, known: Mapping[str, TensorProto]) -> str:
     from onnx import TensorProto
 
     weight = known.get(node.input[1])
-    bias = known.get(node.input[2]) if len(node.input) > 2 and node.input[2] else None
-    if weight is None or node.input[0] in known or weight.data_type != TensorProto.FLOAT:
-        return False
-    if len(node.input) > 2 and node.input[2] and bias is None:
-        return False
+    has_bias = len(node.input) > 2 and bool(node.input[2])
+    bias = known.get(node.input[2]) if has_bias else None
+    if weight is None or (has_bias and bias is None):
+        return "its weights are computed, not constant"
+    if weight.data_type != TensorProto.FLOAT or node.input[0] in known:
+        return "its weights are not float32, or its input is constant"
     if node.op_type == "Conv":
-        return len(weight.dims) in (3, 4)
+        return "" if len(weight.dims) in (3, 4) else "the int8 kernel has one or two dimensions"
+    if len(weight.dims) != 2:
+        return "its weights are no matrix"
     if node.op_type == "MatMul":
-        return len(weight.dims) == 2
-    plain = attribute(node, "alpha", 1.0) == 1.0 and not attribute(node, "transA", 0)
+        return ""
     outputs = weight.dims[0] if attribute(node, "transB", 0) else weight.dims[1]
-    size = 1
-    for length in () if bias is None else bias.dims:
-        size *= length
-    fits = bias is None or (attribute(node, "beta", 1.0) == 1.0 and size == outputs)
-    return plain and fits
+    if attribute(node, "alpha", 1.0) != 1.0 or attribute(node, "transA", 0):
+        return "the int8 kernel has no alpha and no transposed input"
+    if bias is not None and (attribute(node, "beta", 1.0) != 1.0 or prod(bias.dims) != outputs):
+        return "the int8 kernel adds a bias with one number for each output, as it is"
+    return ""
 
 
-def _able_pad(node: NodeProto, known: dict[str, TensorProto]) -> bool:
+def _hindered_pad(node: NodeProto, known: Mapping[str, TensorProto]) -> str:
     """Padding with zeros, or with what is there; the zero is a zero point in integers."""
     from onnx import numpy_helper
 
-    if node.input[0] in known or any(name not in known for name in node.input[1:] if name):
-        return False
-    if attribute(node, "mode", b"constant") != b"constant":
-        return True
-    if len(node.input) < 3 or not node.input[2]:
-        return True
-    return not numpy_helper.to_array(known[node.input[2]]).any()
+    constant_mode = attribute(node, "mode", b"constant") == b"constant"
+    if not constant_mode or len(node.input) < 3 or not node.input[2]:
+        return ""
+    return (
+        "it pads with another value than 0"
+        if numpy_helper.to_array(known[node.input[2]]).any()
+        else ""
+    )
