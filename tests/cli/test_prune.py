@@ -9,6 +9,7 @@ import pytest
 
 from nnc.errors import BudgetError
 from nnc.toolchain.pruning.prune import PruneResult, Round
+from nnc.toolchain.pruning.selection import NoPartError
 
 
 @pytest.fixture
@@ -70,6 +71,20 @@ def test_a_table_from_a_scan(line, told, tmp_path) -> None:
     table.write_text('{"features.0.0": 0.25}')
     assert line("--table", table).code == 0
     assert told[0].table == {"features.0.0": 0.25}
+
+
+def test_a_table_of_another_network_is_named(line, monkeypatch, tmp_path) -> None:
+    def prune(*_arguments: object, **_named: object) -> None:
+        raise NoPartError("'stage2.0' is no part of this network under method 'paper'")
+
+    monkeypatch.setattr("nnc.toolchain.pruning.prune.prune", prune)
+    table = tmp_path / "table.json"
+    table.write_text('{"stage2.0": 0.5}')
+    result = line("--table", table)
+    assert (result.code, result.out) == (2, "")
+    assert result.err == (
+        f"nnc: error: {table}: 'stage2.0' is no part of this network under method 'paper'\n"
+    )
 
 
 @pytest.mark.parametrize(

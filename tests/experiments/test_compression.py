@@ -186,6 +186,27 @@ def test_another_experiment_in_the_folder_is_refused(faked, tmp_path, small_npz)
         _run(tmp_path, small_npz, other)
 
 
+@pytest.mark.parametrize("damage", ["empty", "cut off", "no rows"])
+def test_a_damaged_record_is_refused_or_with_force_replaced(
+    faked, tmp_path, small_npz, damage, monkeypatch
+) -> None:
+    monkeypatch.setattr(module, "write_figure", lambda *_arguments, **_named: None)
+    whole = _run(tmp_path, small_npz).values
+    path = tmp_path / "compression.json"
+    content = {
+        "empty": b"",
+        "cut off": path.read_bytes()[:-9],
+        "no rows": json.dumps({k: v for k, v in whole.items() if k != "rows"}).encode(),
+    }[damage]
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"compression\.json is no record.*--force") as raised:
+        _run(tmp_path, small_npz)
+    assert "\n" not in str(raised.value)
+    assert path.read_bytes() == content
+    assert _run(tmp_path, small_npz, overwrite=True).values["methods"] == whole["methods"]
+    assert json.loads(path.read_text())["rows"] == whole["rows"]
+
+
 def test_a_method_that_never_holds_has_a_row_that_says_so(
     faked, tmp_path, small_npz, monkeypatch
 ) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 from nnc.errors import InputError
 from nnc.exporters.channels.groups import ChannelGroups
 from nnc.toolchain.pruning.masks import Masks
-from nnc.toolchain.pruning.selection import Choice, Scored, score
+from nnc.toolchain.pruning.selection import Choice, NoPartError, Scored, score
 from nnc.toolchain.pruning.structure import read_structure
 
 from .hand_made import Three, three_groups
@@ -143,7 +143,9 @@ def test_fractions_are_nested_and_zeros_go_first(network: Small) -> None:
 def test_a_table_names_its_parts(network: Small) -> None:
     found = scored(network)
     assert found.keep({"conv": 0.5}).counts == {"conv": 2, "fc1": 12, "fc2": 6}
-    with pytest.raises(InputError, match="'conv9' is no part of this network under method 'paper'"):
+    with pytest.raises(
+        NoPartError, match="'conv9' is no part of this network under method 'paper'"
+    ):
         found.keep({"conv9": 0.5})
     with pytest.raises(InputError, match=r"sensitivity 1 for conv: expected a fraction from 0"):
         found.keep({"conv": 1.0})

@@ -182,10 +182,14 @@ def prune(
     check_output(output, overwrite=force)
     data_set = data_for(card, checkpoint, data, data_dir)
     from ..pruning.prune import prune as prune_network
+    from ..pruning.selection import NoPartError
 
-    result = prune_network(
-        settings, checkpoint, data_set, output, progress=console.progress, overwrite=force
-    )
+    try:
+        result = prune_network(
+            settings, checkpoint, data_set, output, progress=console.progress, overwrite=force
+        )
+    except NoPartError as error:
+        raise InputError(f"{table}: {error}") from error
     _report(console, result)
     console.wrote(output, result.to_json())
     if result.missed:

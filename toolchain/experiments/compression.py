@@ -152,19 +152,19 @@ class _Run:
         path = self._output / RECORD
         if not path.exists():
             return
-        check_input(path)
         try:
+            check_input(path)
             saved = json.loads(path.read_text(encoding="utf-8"))
             same = all(saved[key] == self.values[key] for key in self._same)
             if same:
-                self._climbs = {
+                climbs = {
                     method: self._climb_of(saved["methods"].get(method, ()))
                     for method in self._settings.methods
                 }
-                self.values = saved
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+                self.values = {**saved, **{key: saved[key] for key in self.values}}
+                self._climbs = climbs
+        except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             if overwrite:
-                self._climbs = {method: self._climb_of(()) for method in self._settings.methods}
                 return
             raise InputError(
                 f"{path} is no record of this experiment ({type(error).__name__}: {error}); "

@@ -31,9 +31,9 @@ def find_reference(
 ) -> Path:
     """``checkpoint``, else the shipped one for the architecture and data, else one trained here.
 
-    That one lies in ``output``; one that was trained there in another way is refused, or with
-    ``overwrite`` trained anew. Raises InputError where the network is of another architecture or
-    the data does not fit it.
+    That one lies in ``output``; one that was trained there in another way or is damaged is refused,
+    or with ``overwrite`` trained anew. Raises InputError where the network is of another
+    architecture or the data does not fit it.
     """
     shipped = FOLDER / f"{settings.arch}-{data.name}.safetensors"
     if checkpoint is None and data.known and shipped.is_file():
@@ -67,7 +67,12 @@ def _trained_so(checkpoint: Path, told: TrainSettings, data: DataSet, *, overwri
 
     Where it does not, InputError, or False with ``overwrite``. The device may differ.
     """
-    history = read_card(checkpoint).history
+    try:
+        history = read_card(checkpoint).history
+    except InputError:
+        if not overwrite:
+            raise
+        return False
     wanted = json.loads(json.dumps({**told.to_json(), "data": data.reference, "device": ""}))
     stated = {**history[-1].settings, "device": ""} if history else {}
     if stated == wanted:

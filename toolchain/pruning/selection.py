@@ -21,7 +21,11 @@ from .structure import Structure
 from .taking import Ranking, rounded, take
 from .units import Part, state_of
 
-__all__ = ["Choice", "Kept", "Scored", "score"]
+__all__ = ["Choice", "Kept", "NoPartError", "Scored", "score"]
+
+
+class NoPartError(InputError):
+    """A part is named that the network does not have."""
 
 
 def score(
@@ -131,7 +135,7 @@ class Scored:
     def _checked(self, fractions: float | Mapping[str, float]) -> dict[str, float]:
         if isinstance(fractions, Mapping):
             if unknown := sorted(set(fractions) - set(self.parts)):
-                raise InputError(
+                raise NoPartError(
                     f"'{unknown[0]}' is no part of this network under method "
                     f"'{self._choice.method}'; there are {', '.join(list(self.parts)[:4])}, …"
                 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import math
 import re
 import time
 from collections.abc import Sequence
@@ -20,7 +22,7 @@ from ..data import pick_balanced
 from ..feeds import check_fits, data_for
 from ..report.figure import check_drawing, write_figure
 from ..report.scan_figure import scan_figure
-from .points import Measured, Point
+from .points import REFERENCE, Measured, Point
 from .record import Record
 from .settings import ScanSettings
 from .trials import measured_part
@@ -29,6 +31,8 @@ __all__ = ["ScanResult", "scan"]
 
 RECORD, TABLE, FIGURE = "scan.json", "table.json", "scan.png"
 SECONDS_BETWEEN_SAVES = 2.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ def scan(
     ``data`` is a name or a path, None what the checkpoint records. The work is shared by ``jobs``
     processes of one thread (None: one a core; on a GPU one). What is done is saved every few
     seconds: the same call goes on from there, to the same result whatever the number of processes.
+    A network that only guesses is scanned too, with a warning in the log.
 
     Raises InputError where ``output`` holds another scan (unless ``overwrite``), or the data does
     not fit the network; MissingError where matplotlib is lacking.
@@ -99,7 +104,23 @@ def scan(
             _measure(crew, record, record.left(), path, progress)
             if settings.layers and record.get(record.table_point) is None:
                 _measure(crew, record, [record.table_point], path, progress)
+    _warn_of_chance(record, len(read_card(checkpoint).labels))
     return _written(record, output)
+
+
+def _warn_of_chance(record: Record, classes: int) -> None:
+    """Say so where the unpruned network is no better than chance, by two standard deviations."""
+    images, chance = record.facts["images"], 1 / classes
+    measured = record.get(Point(REFERENCE))
+    noise = 2 * math.sqrt(chance * (1 - chance) / images)
+    if measured is not None and measured.accuracy <= chance + noise:
+        _log.warning(
+            "unpruned, the network is right on %.2f%% of %d images, no more than chance among %d "
+            "classes: this scan says nothing; train the network, or name its own --data",
+            100 * measured.accuracy,
+            images,
+            classes,
+        )
 
 
 def _record(
