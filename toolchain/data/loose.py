@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from ...whole_files import check_input
 from .dataset import VALIDATION_SHARE, DataSet
 from .folder import common_form
 from .images import ArrayImages, FileImages, Images, Subset
-from .npz import pixels
+from .npz import opened_npz, pixels
 from .sources import DATA_NAMES, open_data
 
 __all__ = ["LooseImages", "open_images"]
@@ -132,27 +130,18 @@ def _files(folder: Path) -> list[Path]:
 
 def _open_npz(path: Path) -> DataSet | LooseImages:
     check_input(path)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = list(getattr(archive, "files", ()))
-            if not names or "y_train" in names:
-                return open_data(str(path))
-            key = next((key for key in _KEYS if key in names), names[0])
-            if key not in _KEYS and len(names) > 1:
-                raise InputError(
-                    f"{path} holds {', '.join(names[:8])}; expected the images as x_train, "
-                    "images or x"
-                )
-            training = pixels(path, key, archive[key])
-            test = pixels(path, "x_test", archive["x_test"]) if "x_test" in names else None
-    except (
-        OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError,
-        NotImplementedError,
-    ) as error:  # fmt: skip
-        raise InputError(
-            f"{path} is not a readable .npz of images: it is damaged, or holds Python objects "
-            "(which nnc never unpickles)"
-        ) from error
+    with opened_npz(path) as archive:
+        names = archive.files
+        if "y_train" in names:
+            return open_data(str(path))
+        key = next((key for key in _KEYS if key in names), names[0] if names else "")
+        if key not in _KEYS and len(names) != 1:
+            raise InputError(
+                f"{path} holds {', '.join(names[:8]) or 'nothing'}; expected the images as "
+                "x_train, images or x"
+            )
+        training = pixels(path, key, archive[key])
+        test = pixels(path, "x_test", archive["x_test"]) if "x_test" in names else None
     return LooseImages(
         name=path.stem,
         channels=training.shape[3],

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from ...errors import InputError
@@ -15,7 +18,7 @@ from ...whole_files import check_input
 from .dataset import DataSet
 from .images import ArrayImages
 
-__all__ = ["open_npz", "pixels"]
+__all__ = ["open_npz", "opened_npz", "pixels"]
 
 MOST_CLASSES = 100_000
 
@@ -27,33 +30,18 @@ def open_npz(path: Path, name: str = "", classes: tuple[str, ...] = ()) -> DataS
     else they are the numbers. Nothing is unpickled. Raises InputError for anything else.
     """
     check_input(path)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise InputError(
-                    f"{path} holds one array; expected x_train, y_train, x_test, y_test"
-                )
-            if missing := [
-                key
-                for key in ("x_train", "y_train", "x_test", "y_test")
-                if key not in archive.files
-            ]:
-                raise InputError(
-                    f"{path} lacks {', '.join(missing)}; it holds {', '.join(archive.files[:8])}"
-                )
-            x_train, x_test = (pixels(path, key, archive[key]) for key in ("x_train", "x_test"))
-            y_train = _labels(path, "y_train", archive["y_train"], len(x_train))
-            y_test = _labels(path, "y_test", archive["y_test"], len(x_test))
-            if not classes and "classes" in archive.files:
-                classes = tuple(str(value) for value in archive["classes"].ravel())
-    except (
-        OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError,
-        NotImplementedError,
-    ) as error:  # fmt: skip
-        raise InputError(
-            f"{path} is not a readable .npz data set: it is damaged, or holds Python objects "
-            "(which nnc never unpickles)"
-        ) from error
+    with opened_npz(path) as archive:
+        if missing := [
+            key for key in ("x_train", "y_train", "x_test", "y_test") if key not in archive.files
+        ]:
+            raise InputError(
+                f"{path} lacks {', '.join(missing)}; it holds {', '.join(archive.files[:8])}"
+            )
+        x_train, x_test = (pixels(path, key, archive[key]) for key in ("x_train", "x_test"))
+        y_train = _labels(path, "y_train", archive["y_train"], len(x_train))
+        y_test = _labels(path, "y_test", archive["y_test"], len(x_test))
+        if not classes and "classes" in archive.files:
+            classes = tuple(str(value) for value in archive["classes"].ravel())
     if x_train.shape[1:] != x_test.shape[1:]:
         raise InputError(
             f"{path}: training images are {list(x_train.shape[1:])}, "
@@ -70,6 +58,31 @@ def open_npz(path: Path, name: str = "", classes: tuple[str, ...] = ()) -> DataS
         training=ArrayImages(x_train, y_train),
         test=ArrayImages(x_test, y_test),
     )
+
+
+@contextmanager
+def opened_npz(path: Path) -> Iterator[NpzFile]:
+    """The arrays in ``path``, none of them unpickled.
+
+    Raises InputError where it is no archive, or damaged, also when that shows in reading an array.
+    """
+    try:
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, NpzFile):
+            raise InputError(
+                f"{path} holds one array; expected an archive as numpy.savez writes, with x_train, "
+                "y_train, x_test, y_test"
+            )
+        with archive:
+            yield archive
+    except (
+        OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError,
+        NotImplementedError,
+    ) as error:  # fmt: skip
+        raise InputError(
+            f"{path} is not a readable .npz data set: it is damaged, or holds Python objects "
+            "(which nnc never unpickles)"
+        ) from error
 
 
 def pixels(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.uint8]:
