@@ -25,7 +25,7 @@ COMPUTED: tuple[str, ...] = (*LAYERS, *LIGHT, "HardSigmoid")
 
 MOVING: tuple[str, ...] = (
     *("Flatten", "Gather", "MaxPool", "Pad", "Reshape", "Resize", "Slice", "Split"),
-    *("Squeeze", "Transpose", "Unsqueeze"),
+    *("Squeeze", "Tile", "Transpose", "Unsqueeze"),
 )
 """Move integers about unchanged: what comes out has the scale of what went in."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .passes.graph import attribute, initialisers, subgraphs
+from .qdq_draft import Draft
 from .qdq_plan import LAYERS, Plan
 from .qdq_scales import Range, Scale, activation_scale, quantise_bias, quantise_weight
 from .qdq_weights import QuantisedWeight
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from .profiles import Profile
 
 __all__ = ["Writer"]
-
-_LOOKED_THROUGH = ("Clip", "Relu")
 
 
 class Writer:
@@ -39,15 +38,12 @@ class Writer:
         self._source, self._plan, self._ranges = source, plan, ranges
         self._profile, self._weights = profile, weights
         self._known = initialisers(source)
-        self._taken = {name for node in source.node for name in (*node.input, *node.output)}
-        self._taken |= {tensor.name for tensor in source.initializer}
+        names = {name for node in source.node for name in (*node.input, *node.output)}
+        self._draft = Draft(names | {tensor.name for tensor in source.initializer})
         self._inputs = {value.name for value in source.input}
-        self._nodes: list[NodeProto] = []
-        self._constants: dict[str, np.ndarray[Any, Any]] = {}
         self._integers: dict[str, tuple[str, Scale]] = {}
         self._floats: dict[str, str] = {}
         self._restored: set[str] = set()
-        self._stored: dict[tuple[str, int], str] = {}
         self._ends = self._find_ends()
         self._readers: dict[str, list[NodeProto]] = {}
         for node in source.node:
@@ -70,7 +66,7 @@ class Writer:
         for value in self._source.output:
             self._restore(value.name)
         graph = GraphProto(name=self._source.name)
-        graph.node.extend(self._nodes)
+        graph.node.extend(self._draft.nodes)
         graph.input.extend(self._source.input)
         graph.output.extend(self._source.output)
         read = {n for nested in subgraphs(graph) for node in nested.node for n in node.input}
@@ -78,7 +74,7 @@ class Writer:
         graph.initializer.extend(t for t in self._source.initializer if t.name in read)
         graph.sparse_initializer.extend(self._source.sparse_initializer)
         graph.initializer.extend(
-            numpy_helper.from_array(value, name) for name, value in self._constants.items()
+            numpy_helper.from_array(value, name) for name, value in self._draft.constants.items()
         )
         return graph
 
@@ -100,8 +96,9 @@ class Writer:
         for name in names:
             self._restore(name)
         if node.op_type in ("Conv", "ConvTranspose", "Gemm") and self._between_integers(node):
-            node = _copied(node, [self._spread(node), *node.input[1:]], node.output)
-        self._nodes.append(_copied(node, node.input, node.output))
+            self._draft.copy(node, [self._spread(node), *node.input[1:]], node.output)
+            return
+        self._draft.copy(node, node.input, node.output)
 
     def _between_integers(self, node: NodeProto) -> bool:
         """Whether ONNX Runtime would find a float layer where integers come and go."""
@@ -125,11 +122,13 @@ class Writer:
             channels = dims[0]
         else:
             channels = dims[1] if attribute(node, "transB", 0) else dims[0]
-        name = self._name(f"{node.input[0]}_spread")
+        name = self._draft.name(f"{node.input[0]}_spread")
         kind = np.int8 if scale.signed else np.uint8
-        scales = self._constant(f"{name}_scale", np.full(channels, scale.scale, np.float32))
-        zeros = self._constant(f"{name}_zero_point", np.full(channels, scale.zero_point, kind))
-        self._add("DequantizeLinear", [integers, scales, zeros], [name], axis=1)
+        scales = self._draft.constant(f"{name}_scale", np.full(channels, scale.scale, np.float32))
+        zeros = self._draft.constant(
+            f"{name}_zero_point", np.full(channels, scale.zero_point, kind)
+        )
+        self._draft.add("DequantizeLinear", [integers, scales, zeros], name, axis=1)
         return name
 
     def _move(self, node: NodeProto) -> None:
@@ -139,13 +138,13 @@ class Writer:
             return
         integers, scale = self._as_integers(node.input[0])
         inputs = [integers, *node.input[1:]]
-        outputs = [self._name(f"{name}_int8") for name in node.output]
+        outputs = [self._draft.name(f"{name}_int8") for name in node.output]
         if node.op_type == "Pad" and attribute(node, "mode", b"constant") == b"constant":
-            inputs = [*(*inputs, "", "")[:2], self._scale(scale)[1], *inputs[3:]]
+            inputs = [*(*inputs, "", "")[:2], self._draft.scale(scale)[1], *inputs[3:]]
         if node.op_type in ("Clip", "Relu"):
             self._bound(node, inputs[0], outputs[0], scale)
         else:
-            self._nodes.append(_copied(node, inputs, outputs))
+            self._draft.copy(node, inputs, outputs)
         for name, made in zip(node.output, outputs, strict=True):
             self._integers[name] = (made, scale)
 
@@ -168,17 +167,17 @@ class Writer:
                 inputs.append("")
                 continue
             bound = np.clip(np.rint(value / scale.scale) + scale.zero_point, limits.min, limits.max)
-            inputs.append(self._constant(f"{output}_bound", np.array(bound, kind)))
+            inputs.append(self._draft.constant(f"{output}_bound", np.array(bound, kind)))
         while not inputs[-1]:
             inputs.pop()
-        self._add("Clip", inputs, [output], name=node.name)
+        self._draft.add("Clip", inputs, output, name=node.name)
 
     def _concatenate(self, node: NodeProto) -> None:
         parts = [self._as_integers(name) for name in node.input]
         target = activation_scale(self._ranges[node.output[0]], self._profile)
         if all(scale == target for _, scale in parts):
-            output = self._name(f"{node.output[0]}_int8")
-            self._nodes.append(_copied(node, [name for name, _ in parts], [output]))
+            output = self._draft.name(f"{node.output[0]}_int8")
+            self._draft.copy(node, [name for name, _ in parts], [output])
             self._integers[node.output[0]] = (output, target)
             return
         self._round(node, [self._dequantised(name) for name in node.input], target)
@@ -197,17 +196,17 @@ class Writer:
             ]
         end = self._ends.get(node.output[0], node.output[0])
         if end not in self._plan.integers:
-            self._nodes.append(_copied(node, inputs, node.output))
+            self._draft.copy(node, inputs, node.output)
             return
         self._round(node, inputs, activation_scale(self._ranges[end], self._profile))
 
     def _round(self, node: NodeProto, inputs: Sequence[str], scale: Scale) -> None:
         """Write ``node`` and the QuantizeLinear behind it."""
         end = self._ends.get(node.output[0], node.output[0])
-        between = self._name(f"{end}_float")
-        output = self._name(f"{end}_int8")
-        self._nodes.append(_copied(node, inputs, [between]))
-        self._add("QuantizeLinear", [between, *self._scale(scale)], [output])
+        between = self._draft.name(f"{end}_float")
+        output = self._draft.name(f"{end}_int8")
+        self._draft.copy(node, inputs, [between])
+        self._draft.add("QuantizeLinear", [between, *self._draft.scale(scale)], output)
         self._integers[end] = (output, scale)
 
     def _hard_sigmoid(self, node: NodeProto) -> None:
@@ -223,10 +222,10 @@ class Writer:
         read = activation_scale((0.0, 1.0), self._profile)
         moved = np.array(shift, np.float32)
         inputs = [self._dequantised(node.input[0]), self._rounded_constant(node.name, moved)]
-        between = self._name(f"{node.output[0]}_float")
-        output = self._name(f"{node.output[0]}_int8")
-        self._add("Add", inputs, [between], name=node.name)
-        self._add("QuantizeLinear", [between, *self._scale(wide)], [output])
+        between = self._draft.name(f"{node.output[0]}_float")
+        output = self._draft.name(f"{node.output[0]}_int8")
+        self._draft.add("Add", inputs, between, name=node.name)
+        self._draft.add("QuantizeLinear", [between, *self._draft.scale(wide)], output)
         self._integers[node.output[0]] = (output, read)
 
     def _layer_inputs(self, node: NodeProto) -> list[str]:
@@ -249,11 +248,11 @@ class Writer:
             values, steps = quantise_bias(bias, scale.scale, own.scales)
             stem = node.input[2]
             constants = [
-                self._constant(f"{stem}_quantized", values),
-                self._constant(f"{stem}_scale", steps),
+                self._draft.constant(f"{stem}_quantized", values),
+                self._draft.constant(f"{stem}_scale", steps),
             ]
-            name = self._name(f"{stem}_dequantized")
-            self._add("DequantizeLinear", constants, [name], axis=0)
+            name = self._draft.name(f"{stem}_dequantized")
+            self._draft.add("DequantizeLinear", constants, name, axis=0)
             inputs.append(name)
         return inputs
 
@@ -263,15 +262,15 @@ class Writer:
 
         stem = node.input[1]
         constants = [
-            self._constant(f"{stem}_quantized", own.values),
-            self._constant(f"{stem}_scale", own.scales),
+            self._draft.constant(f"{stem}_quantized", own.values),
+            self._draft.constant(f"{stem}_scale", own.scales),
         ]
         # Zero points of 0 are the default; ONNX Runtime fuses a Conv without them, but no Gemm.
         if node.op_type != "Conv":
             zeros = np.zeros(own.scales.shape, np.int8)
-            constants.append(self._constant(f"{stem}_zero_point", zeros))
-        name = self._name(f"{stem}_dequantized")
-        self._add("DequantizeLinear", constants, [name], axis=own.axis)
+            constants.append(self._draft.constant(f"{stem}_zero_point", zeros))
+        name = self._draft.name(f"{stem}_dequantized")
+        self._draft.add("DequantizeLinear", constants, name, axis=own.axis)
         return name
 
     def _constant_operand(self, name: str) -> str:
@@ -281,26 +280,15 @@ class Writer:
 
     def _rounded_constant(self, stem: str, value: np.ndarray[Any, Any]) -> str:
         """A constant operand of Add or Mul, on 8 bits over its own range."""
-        import numpy as np
-
         span = (float(value.min(initial=0.0)), float(value.max(initial=0.0)))
-        scale = activation_scale(span, self._profile)
-        kind = np.int8 if scale.signed else np.uint8
-        limits = np.iinfo(kind)
-        rounded = np.rint(value / scale.scale) + scale.zero_point
-        integers = self._constant(
-            f"{stem}_quantized", rounded.clip(limits.min, limits.max).astype(kind)
-        )
-        name = self._name(f"{stem}_dequantized")
-        self._add("DequantizeLinear", [integers, *self._scale(scale)], [name])
-        return name
+        return self._draft.rounded(stem, value, activation_scale(span, self._profile))
 
     def _as_integers(self, name: str) -> tuple[str, Scale]:
         """A tensor's integers; those of a float tensor are made here."""
         if name not in self._integers:
             scale = activation_scale(self._ranges[name], self._profile)
-            output = self._name(f"{name}_int8")
-            self._add("QuantizeLinear", [name, *self._scale(scale)], [output])
+            output = self._draft.name(f"{name}_int8")
+            self._draft.add("QuantizeLinear", [name, *self._draft.scale(scale)], output)
             self._integers[name] = (output, scale)
         return self._integers[name]
 
@@ -310,8 +298,10 @@ class Writer:
             return self._restore(name)
         if name not in self._floats:
             integers, scale = self._as_integers(name)
-            self._floats[name] = self._name(f"{name}_rounded")
-            self._add("DequantizeLinear", [integers, *self._scale(scale)], [self._floats[name]])
+            self._floats[name] = self._draft.name(f"{name}_rounded")
+            self._draft.add(
+                "DequantizeLinear", [integers, *self._draft.scale(scale)], self._floats[name]
+            )
         return self._floats[name]
 
     def _restore(self, name: str) -> str:
@@ -319,49 +309,5 @@ class Writer:
         if name in self._integers and name in self._plan.integers and name not in self._restored:
             integers, scale = self._integers[name]
             self._restored.add(name)
-            self._add("DequantizeLinear", [integers, *self._scale(scale)], [name])
+            self._draft.add("DequantizeLinear", [integers, *self._draft.scale(scale)], name)
         return name
-
-    def _scale(self, scale: Scale) -> list[str]:
-        """The names of a scale and zero point, each stored once however many tensors have it."""
-        import numpy as np
-
-        kind = np.int8 if scale.signed else np.uint8
-        step, zero = np.array(scale.scale, np.float32), np.array(scale.zero_point, kind)
-        keys = (("scale", int(step.view(np.int32))), ("zero_point", scale.zero_point))
-        for key, value in zip(keys, (step, zero), strict=True):
-            if key not in self._stored:
-                self._stored[key] = self._constant(key[0], value)
-        return [self._stored[key] for key in keys]
-
-    def _constant(self, name: str, value: np.ndarray[Any, Any]) -> str:
-        name = self._name(name)
-        self._constants[name] = value
-        return name
-
-    def _name(self, name: str) -> str:
-        candidate, count = name, 1
-        while candidate in self._taken:
-            count += 1
-            candidate = f"{name}_{count}"
-        self._taken.add(candidate)
-        return candidate
-
-    def _add(
-        self, kind: str, inputs: Sequence[str], outputs: Sequence[str], name: str = "", **more: int
-    ) -> None:
-        from onnx import helper
-
-        self._nodes.append(helper.make_node(kind, inputs, outputs, name, **more))
-
-
-def _copied(node: NodeProto, inputs: Sequence[str], outputs: Sequence[str]) -> NodeProto:
-    from onnx import NodeProto
-
-    copy = NodeProto()
-    copy.CopyFrom(node)
-    names_in, names_out = list(inputs), list(outputs)
-    del copy.input[:], copy.output[:]
-    copy.input.extend(names_in)
-    copy.output.extend(names_out)
-    return copy

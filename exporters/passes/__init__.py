@@ -27,7 +27,9 @@ SHAPING: tuple[str, ...] = ("global_pool", "flatten", "shuffle", "dead_code")
 PASSES: tuple[str, ...] = (*FOLDING, *SHAPING)
 """For any model, of whatever exporter."""
 
-INT8: tuple[str, ...] = ("spelling", "norm_conv", "wide_groups", "full_lanes", "four_channels")
+INT8: tuple[str, ...] = (
+    *("spelling", "norm_conv", "wide_groups", "full_lanes", "four_channels", "tiled_gates"),
+)
 """After the others, for a model about to be quantised: slower in float, faster in int8."""
 
 

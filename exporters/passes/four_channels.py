@@ -51,7 +51,7 @@ def _gains(graph: GraphProto, node: NodeProto, name: str, counts: dict[str, int]
     weight = constant(graph, node.input[1])
     if weight is None or weight.ndim != 4 or counts[node.input[1]] > 1:
         return False
-    return weight.shape[1] == 3 and 1 < weight[0, 0].size <= _GREATEST_KERNEL
+    return weight.shape[1] == 3 and 1 < int(weight[0, 0].size) <= _GREATEST_KERNEL
 
 
 def _add_channel(graph: GraphProto, name: str) -> None:
