@@ -1,10 +1,12 @@
-"""int8 for ONNX Runtime: static, post-training, per-channel, in QDQ form."""
+"""int8 for ONNX Runtime: static, post-training, per-channel, in QDQ form, and watched over."""
 
 from __future__ import annotations
 
+import logging
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,72 +14,31 @@ from ..errors import InputError, NncError
 from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
 from ..whole_files import check_input, check_output, sha256_of
-from .calibration import METHODS, minmax_ranges
-from .executed import Executed, executed_graph
+from .executed import executed_graph
+from .guard.plan import Plan
+from .int8_images import Batches, FittingImages
 from .int8_input import input_shape, prepare
+from .int8_result import Int8Result
+from .int8_settings import Int8Settings
 from .packages import need
-from .profiles import TARGETS, Profile, choose_profile
-from .qdq import complete_ranges, insert_qdq, tensors_to_observe
+from .profiles import Profile, choose_profile
 
 if TYPE_CHECKING:
     import numpy as np
     from onnx import ModelProto
 
     from ..progress import Task
+    from ..runtimes.accuracy import TestPart
+    from .explain import Explanation
+    from .guard.builder import Builder
+    from .guard.candidate import Candidate
+    from .guard.held_back import Judge
+    from .guard.pace import Pace
+    from .guard.search import Search
 
 __all__ = ["Int8Result", "Int8Settings", "quantise"]
 
-Batches = Callable[[], "Iterator[np.ndarray[Any, Any]]"]
-
-
-@dataclass(frozen=True)
-class Int8Settings:
-    """How to make the int8 file."""
-
-    target: str = "auto"
-    """The CPU it is for: avx2, vnni, arm64; auto is this machine's."""
-    samples: int = 512
-    """Calibration images, at most."""
-    method: str = "minmax"
-    """How the range of a tensor follows from what was observed of it."""
-    threads: int = 0
-    """Threads for the calibration run; 0 leaves it to ONNX Runtime."""
-
-    def __post_init__(self) -> None:
-        if self.target not in TARGETS:
-            raise InputError(
-                f"unknown target '{self.target}': expected one of {', '.join(TARGETS)}"
-            )
-        if self.method not in METHODS:
-            raise InputError(
-                f"unknown calibration method '{self.method}': expected one of {', '.join(METHODS)}"
-            )
-        if self.samples < 1:
-            raise InputError(f"{self.samples} calibration samples; expected at least 1")
-        if self.threads < 0:
-            raise InputError(f"{self.threads} threads; expected 0 (automatic) or more")
-
-
-@dataclass(frozen=True)
-class Int8Result:
-    """What quantising did."""
-
-    path: str
-    profile: str
-    method: str
-    samples: int
-    """Calibration images really used."""
-    size_bytes: int
-    source_size_bytes: int
-    sha256: str
-    quantised_nodes: int
-    float_nodes: Mapping[str, int]
-    """Node type -> how many of it ONNX Runtime still executes in float on this machine."""
-    executed_nodes: Mapping[str, int]
-
-    def to_json(self) -> dict[str, Any]:
-        """The result as plain JSON values."""
-        return asdict(self)
+log = logging.getLogger(__name__)
 
 
 def quantise(
@@ -86,8 +47,11 @@ def quantise(
     images: Batches,
     settings: Int8Settings | None = None,
     *,
+    held_back: TestPart | None = None,
+    plan: Plan | None = None,
     card: ModelCard | None = None,
     data: str = "",
+    record: Mapping[str, Any] | None = None,
     seed: int = 0,
     progress: Progress = SILENT,
     overwrite: bool = False,
@@ -95,11 +59,15 @@ def quantise(
     """Quantise the float32 ONNX file ``model`` to int8 and write it to ``output``.
 
     ``images()`` yields calibration batches, float32 [N, C, H, W], normalised as the network was
-    trained; ``data`` names the data set they are from and ``seed`` how they were drawn. ``card``
+    trained, the same ones each time; ``data`` names the data set they are from, ``seed`` how they
+    were drawn, ``record`` which they are. ``held_back`` are other training images, with their
+    labels, that the guard judges int8 on; without them there is no guard, and ``auto`` is the first
+    calibration. ``plan`` is an earlier search's, to be made again without searching. ``card``
     describes the model in place of the card it carries, if any; it goes into the file with this
     stage added. The float model is not changed.
 
     Raises InputError for a model that cannot be quantised or images that do not fit it,
+    BudgetError where nothing that was tried holds the limits (no file is written then),
     MissingError where ONNX Runtime is not installed, NncError where the network yields NaN.
     """
     from ..runtimes.onnx_files import load_model, read_properties, save_model, write_properties
@@ -108,32 +76,46 @@ def quantise(
     need("quantising", "onnxruntime")
     check_input(model)
     check_output(output, overwrite=overwrite)
-    profile = _profile(settings)
+    here = _profile("auto")
+    profile = _profile(settings.target)
     loaded = load_model(model)
     card = card or ModelCard.from_properties(read_properties(loaded), str(model))
     source_size_bytes = model.stat().st_size
     parent_sha256 = sha256_of(model)
+    _check_plan(plan, model, parent_sha256, profile)
     prepared = prepare(loaded, str(model))
-    counter = _Counter()
-    with progress.task("calibrating", settings.samples) as task:
-        batches = _fitting(images(), prepared, settings.samples, str(model), counter, task)
-        observed = minmax_ranges(
-            prepared, tensors_to_observe(prepared), batches, threads=settings.threads
+    fitting = FittingImages(images, prepared, settings.samples, str(model))
+    judged = held_back is not None and card is not None
+    candidates = (plan.choice,) if plan else settings.candidates()[: None if judged else 1]
+    builder = _builder(prepared, fitting, profile, settings, candidates, seed, progress)
+    with ExitStack() as stack:
+        task = stack.enter_context(progress.task("looking for int8 that holds", 1))
+        search = _search(
+            builder, settings, model, held_back, card, here=here, seed=seed, task=task, stack=stack
         )
-    quantised = insert_qdq(prepared, complete_ranges(prepared, observed), profile)
-    executed = _verified(quantised, model)
-    quantised_nodes = _quantised_layers(executed)
+        if plan is not None:
+            trial = search.replay(plan.choice)
+        else:
+            trial = search.run(candidates, more_tools=settings.search_seconds > 0)
+    quantised = builder.build(trial.candidate)
+    explanation = _verified(quantised, model, trial.candidate)
+    made = Plan(trial.candidate, parent_sha256, profile.name, tuple(search.trials), search.ranked)
     if card is not None:
         stage = Stage(
             "quantise",
             {
                 "backend": "ort",
                 "target": profile.name,
-                "method": settings.method,
-                "samples": counter.images,
+                **trial.candidate.to_json(),
+                "samples": fitting.count,
                 **({"data": data, "seed": seed} if data else {}),
+                **({"images": _brief(record)} if record else {}),
             },
-            {"quantised_nodes": quantised_nodes, "float_nodes": dict(executed.float_nodes)},
+            {
+                "int8_mac_share": explanation.int8_mac_share,
+                "drop": None if trial.drop is None else trial.drop.to_json(),
+                "pace": None if trial.pace is None else trial.pace.to_json(),
+            },
             f"nnc quantise {model.name} --backend ort --target {profile.name} "
             f"--samples {settings.samples} --seed {seed}",
         )
@@ -143,72 +125,150 @@ def quantise(
     return Int8Result(
         path=str(output),
         profile=profile.name,
-        method=settings.method,
-        samples=counter.images,
+        samples=fitting.count,
         size_bytes=output.stat().st_size,
         source_size_bytes=source_size_bytes,
         sha256=sha256_of(output),
-        quantised_nodes=quantised_nodes,
-        float_nodes=dict(executed.float_nodes),
-        executed_nodes=dict(executed.operators),
+        trial=trial,
+        plan=made,
+        explanation=explanation,
+        ranges=builder.ranges(trial.candidate),
+        images=record or {},
     )
 
 
-def _profile(settings: Int8Settings) -> Profile:
+def _profile(target: str) -> Profile:
     from ..runtimes.environment import instruction_sets
 
-    return choose_profile(settings.target, instruction_sets(), platform.machine())
+    return choose_profile(target, instruction_sets(), platform.machine())
 
 
-@dataclass
-class _Counter:
-    images: int = 0
+def _brief(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a file says of its calibration images: not the place of each one."""
+    return {name: value for name, value in record.items() if name != "indices"}
 
 
-def _fitting(
-    batches: Iterable[np.ndarray[Any, Any]],
-    model: ModelProto,
-    samples: int,
-    source: str,
-    counter: _Counter,
+def _check_plan(plan: Plan | None, model: Path, sha256: str, profile: Profile) -> None:
+    if plan is None:
+        return
+    if plan.model_sha256 != sha256:
+        raise InputError(
+            f"the plan was made for another file than {model} (sha256 {plan.model_sha256[:12]}…, "
+            f"found {sha256[:12]}…); quantise without --plan"
+        )
+    if plan.profile != profile.name:
+        raise InputError(
+            f"the plan was made for {plan.profile}, not {profile.name}; "
+            f"pass --target {plan.profile}, or quantise without --plan"
+        )
+
+
+def _builder(
+    prepared: ModelProto,
+    images: FittingImages,
+    profile: Profile,
+    settings: Int8Settings,
+    candidates: Sequence[Candidate],
+    seed: int,
+    progress: Progress,
+) -> Builder:
+    from .guard.builder import Builder
+
+    return Builder(
+        prepared,
+        images,
+        profile,
+        [candidate.calibration for candidate in candidates],
+        images_a_pass=settings.samples,
+        threads=settings.threads,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def _search(
+    builder: Builder,
+    settings: Int8Settings,
+    model: Path,
+    held_back: TestPart | None,
+    card: ModelCard | None,
+    *,
+    here: Profile,
+    seed: int,
     task: Task,
-) -> Iterator[np.ndarray[Any, Any]]:
-    """The first ``samples`` images, checked, in batches of the size that the model fixes, if any.
+    stack: ExitStack,
+) -> Search:
+    """The search, with what can be measured on this machine and these images."""
+    from .guard.held_back import Judge
+    from .guard.search import Search
 
-    Images that do not fill a last batch of a fixed size are left out.
-    """
-    import numpy as np
-
-    fixed, *rest = input_shape(model, source)
-    for given in batches:
-        batch = given[: samples - counter.images]
-        expected = [size if size is not None else "any" for size in rest]
-        if batch.dtype != np.float32 or batch.ndim != 4 or not _fits(batch.shape[1:], rest):
-            raise InputError(
-                f"calibration images {batch.dtype} {list(batch.shape)}; "
-                f"{source} takes float32 [N, {', '.join(map(str, expected))}]"
+    judge: Judge | None = None
+    pace: Callable[[ModelProto], Pace] | None = None
+    native = builder.profile.name == here.name
+    if held_back is not None and card is not None:
+        judge = Judge(
+            builder.prepared,
+            held_back,
+            card.input,
+            len(card.labels),
+            simulated=not native,
+            threads=settings.threads,
+            most_images=settings.guard_images,
+        )
+        if settings.never_slower and native:
+            pace = _stopwatch(model, judge, builder.prepared, card, seed, stack)
+        elif settings.never_slower:
+            log.warning(
+                "int8 for %s is not timed on this CPU (%s)", builder.profile.name, here.name
             )
-        size = fixed or max(len(batch), 1)
-        for start in range(0, len(batch) - size + 1, size):
-            part = np.ascontiguousarray(batch[start : start + size])
-            yield part
-            counter.images += len(part)
-            task.advance(len(part))
-        if counter.images >= samples:
-            return
+    threads = settings.threads or 1
+    return Search(builder, settings.limits, judge, pace, task, _sampler(builder), threads)
 
 
-def _fits(shape: tuple[int, ...], expected: list[int | None]) -> bool:
-    return all(want in (None, have) for have, want in zip(shape, expected, strict=True))
+def _stopwatch(
+    model: Path,
+    judge: Judge,
+    prepared: ModelProto,
+    card: ModelCard,
+    seed: int,
+    stack: ExitStack,
+) -> Callable[[ModelProto], Pace]:
+    """Times an int8 model beside the file ``model``, one inference of its own batch size or 1."""
+    from ..runtimes.onnx_files import save_model
+    from .guard.pace import measure_pace
+
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nnc-")))
+    pixels = judge.pixels(input_shape(prepared, str(model))[0] or 1)
+
+    def measure(quantised: ModelProto) -> Pace:
+        path = folder / "int8.onnx"
+        save_model(quantised, path, overwrite=True)
+        return measure_pace(model, path, card.input, pixels, threads=1, seed=seed)
+
+    return measure
 
 
-def _verified(quantised: ModelProto, source: Path) -> Executed:
+def _sampler(builder: Builder) -> Callable[[int], np.ndarray[Any, Any]]:
+    def sample(count: int) -> np.ndarray[Any, Any]:
+        import numpy as np
+
+        fixed = input_shape(builder.prepared, "")[0]
+        batch = next(iter(builder.images()))[: fixed or count]
+        return np.ascontiguousarray(batch)
+
+    return sample
+
+
+def _verified(quantised: ModelProto, source: Path, candidate: Candidate) -> Explanation:
     """Load the result as a user would; what ONNX Runtime refuses must not reach the disk."""
     import onnx
 
+    from .explain import explain
+
     try:
         onnx.checker.check_model(quantised)
-        return executed_graph(quantised)
+        executed = executed_graph(quantised)
+        return explain(quantised, executed, float_nodes=candidate.float_nodes)
     except OSError as error:
         raise NncError(
             f"no room for a temporary copy of the int8 model ({error.strerror}); "
@@ -216,13 +276,6 @@ def _verified(quantised: ModelProto, source: Path) -> Executed:
         ) from error
     except Exception as error:
         raise NncError(f"{source}: the int8 model cannot be run ({error})") from error
-
-
-def _quantised_layers(executed: Executed) -> int:
-    layers = sum(
-        n for name, n in executed.operators.items() if name.startswith(("QLinear", "QGemm"))
-    )
-    return layers + executed.operators.get("MatMulIntegerToFloat", 0)
 
 
 def _sign(model: ModelProto) -> None:

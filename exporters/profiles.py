@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..errors import InputError
+from .calibration.grid import SIGNED, UNSIGNED, Grid
 
 __all__ = ["PROFILES", "TARGETS", "Profile", "choose_profile"]
 
@@ -18,6 +19,11 @@ class Profile:
     signed_activations: bool
     reduce_range: bool
     """Keep weights within 7 bits, so that the sum of two u8*s8 products fits int16."""
+
+    @property
+    def grid(self) -> Grid:
+        """The integers an activation may take."""
+        return SIGNED if self.signed_activations else UNSIGNED
 
 
 PROFILES: dict[str, Profile] = {

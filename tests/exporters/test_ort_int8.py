@@ -66,9 +66,9 @@ def int8(exported, pixels, tmp_path_factory):
 def test_whole_networks_run_in_int8_alone(int8, name):
     _, result = int8(name)
     # What reshapes between the pooled features and the classifier is int8 as well.
-    assert result.float_nodes == {}
-    assert not {"Conv", "FusedConv", "Gemm", "Add", "Clip", "Relu"} & set(result.executed_nodes)
-    assert result.quantised_nodes > 50
+    assert [node for node in result.explanation.nodes if not node.int8] == []
+    assert result.explanation.int8_mac_share == 1
+    assert len(result.explanation.nodes) > 50
 
 
 @pytest.mark.parametrize("name", ["mobilenet", "shufflenet"])
@@ -98,7 +98,10 @@ def test_card_and_history_go_into_the_file(int8, exported):
     assert card.history[-1].settings == {
         "backend": "ort",
         "target": "avx2",
-        "method": "minmax",
+        "calibration": "minmax",
+        "percentile": 99.99,
+        "tools": [],
+        "float_nodes": [],
         "samples": 96,
     }
     assert card.parent_sha256 == sha256_of(exported("mobilenet").onnx)
@@ -215,8 +218,7 @@ def test_an_old_opset_is_converted(tmp_path):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 10)], ir_version=5)
     onnx.save(model, tmp_path / "old.onnx")
     result = quantise(tmp_path / "old.onnx", tmp_path / "out.onnx", noise(), AVX2)
-    assert "QLinearConv" in result.executed_nodes
-    assert "QLinearGlobalAveragePool" in result.executed_nodes
+    assert {"Conv", "GlobalAveragePool"} <= {n.op for n in result.explanation.nodes if n.int8}
     x = next(noise(seed=3)())
     assert sqnr(run_onnx(model, x), run_onnx(tmp_path / "out.onnx", x)) > 20
 
@@ -315,7 +317,11 @@ def test_interrupted_while_calibrating_leaves_nothing(tiny, tmp_path):
     [
         ({"target": "sse"}, "unknown target 'sse'"),
         ({"samples": 0}, "0 calibration samples"),
-        ({"method": "magic"}, "unknown calibration method"),
+        ({"calibration": "magic"}, "unknown calibration 'magic'"),
+        ({"tools": ["magic"]}, "unknown tool 'magic'"),
+        ({"percentile": 3}, "percentile 3: expected over 50"),
+        ({"max_drop": -1.0}, "max_drop -1.0"),
+        ({"guard_images": 0}, "0 guard images"),
         ({"threads": -1}, "-1 threads"),
     ],
 )

@@ -44,6 +44,61 @@ __all__ = ["quantise"]
     show_default=True,
     help="The CPU it is for; auto: this one.",
 )
+@click.option(
+    "--calibration",
+    type=click.Choice(["auto", "minmax", "moving-average", "percentile", "entropy", "mse"]),
+    default="auto",
+    show_default=True,
+    help="How ranges follow from the images; auto tries all and keeps the best.",
+)
+@click.option(
+    "--percentile",
+    type=click.FloatRange(50, 100, min_open=True),
+    default=99.99,
+    show_default=True,
+    help="Of a tensor's values, for --calibration percentile.",
+)
+@click.option(
+    "--tool",
+    "tools",
+    multiple=True,
+    type=click.Choice(["equalise", "bias-correction", "adaround"]),
+    help="Apply this in any case; give it again for more.  [default: as needed]",
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0, 100),
+    default=0.5,
+    show_default=True,
+    help="Points of top-1 that may be lost, on held-back training images.",
+)
+@click.option("--no-max-drop", is_flag=True, help="Let accuracy fall as it may.")
+@click.option(
+    "--never-slower/--no-never-slower",
+    default=True,
+    show_default=True,
+    help="Refuse a file that is slower than MODEL on this machine.",
+)
+@click.option(
+    "--search-seconds",
+    type=click.FloatRange(0, 86_400),
+    default=120,
+    show_default=True,
+    help="Time to find what to leave in float, where all of it in int8 fails.",
+)
+@click.option(
+    "--guard-images",
+    type=click.IntRange(1),
+    default=4000,
+    show_default=True,
+    help="Held-back images to judge accuracy on, at most.",
+)
+@click.option(
+    "--plan",
+    type=click.Path(path_type=Path),
+    help="Make the choice of an earlier run again: its saved --json.",
+)
+@click.option("--explain", is_flag=True, help="Say of every node whether it is int8, and why.")
 @data_options(None, "what the model was trained on")
 @seed_option
 @foreign_options
@@ -54,6 +109,16 @@ def quantise(
     backend: str,
     samples: int,
     target: str,
+    calibration: str,
+    percentile: float,
+    tools: tuple[str, ...],
+    max_drop: float,
+    no_max_drop: bool,
+    never_slower: bool,
+    search_seconds: float,
+    guard_images: int,
+    plan: Path | None,
+    explain: bool,
     data: str | None,
     data_dir: Path | None,
     seed: int,
@@ -67,36 +132,53 @@ def quantise(
 ) -> None:
     """Make an int8 file of an ONNX file (static, per-channel, QDQ).
 
-    Also spelled quantize. Works where torch is not installed.
+    Also spelled quantize. Works where torch is not installed. Judges the file on held-back training
+    images and times it beside MODEL; writes none that loses or slows down too much.
     """
     del backend  # ONNX Runtime is the only one so far
-    from ...exporters.ort_int8 import Int8Settings
+    from ...exporters.guard.plan import read_plan
+    from ...exporters.int8_settings import Int8Settings
     from ...exporters.ort_int8 import quantise as quantise_model
     from ...whole_files import check_output
-    from ..feeds import artifact_and_data, calibration_batches, check_fits
+    from ..feeds import artifact_and_data, calibration_images, check_fits, held_back
+    from ..report.int8 import explanation_lines, int8_lines
 
     model, output = output_path(model, output, ".int8.onnx")
-    settings = Int8Settings(target=target, samples=samples)
+    settings = Int8Settings(
+        target=target,
+        samples=samples,
+        calibration=calibration,
+        percentile=percentile,
+        tools=tools,
+        max_drop=None if no_max_drop else max_drop,
+        never_slower=never_slower,
+        search_seconds=search_seconds,
+        guard_images=guard_images,
+    )
+    replayed = None if plan is None else read_plan(plan)
     artifact, data_set = artifact_and_data(
         model, card_overrides(mean, std, image_size, labels), data, data_dir
     )
     check_output(output, overwrite=force)
     check_fits(artifact.card.input, data_set, model)
+    images = calibration_images(data_set, artifact.card.input, samples, seed)
     result = quantise_model(
         model,
         output,
-        calibration_batches(data_set, artifact.card.input, samples, seed),
+        images,
         settings,
+        held_back=held_back(data_set, artifact.card.input, guard_images, seed),
+        plan=replayed,
         card=artifact.card,
         data=data_set.reference,
+        record=images.record.to_json(),
         seed=seed,
         progress=console.progress,
         overwrite=force,
     )
-    left = ", ".join(f"{number} {name}" for name, number in result.float_nodes.items())
-    console.say(
-        f"profile {result.profile}, calibrated on {result.samples} images; "
-        f"{result.quantised_nodes} layers in int8{f', in float: {left}' if left else ''}; "
-        f"{result.size_bytes / result.source_size_bytes:.1%} of the float file's bytes"
-    )
+    for line in int8_lines(result):
+        console.say(line)
+    if explain:
+        for line in explanation_lines(result.explanation):
+            console.say(line)
     console.wrote(output, result.to_json())

@@ -109,7 +109,16 @@ KINDS: dict[str, StageKind] = {
     ),
     "quantise": StageKind(
         structure=("from", "output"),
-        settings={"samples": int, "target": str},
+        settings={
+            "samples": int,
+            "target": str,
+            "calibration": str,
+            "percentile": float,
+            "max_drop": float,
+            "never_slower": bool,
+            "search_seconds": float,
+            "guard_images": int,
+        },
         suffix=".onnx",
         takes=(".onnx",),
         validate=stage_runners.quantise_settings,

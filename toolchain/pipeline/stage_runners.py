@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .stage_job import StageJob
 
 if TYPE_CHECKING:
-    from ...exporters.ort_int8 import Int8Settings
+    from ...exporters.int8_settings import Int8Settings
     from ...runtimes.bench import BenchSettings
     from ..pruning import PruneSettings
     from ..training import TrainSettings
@@ -100,7 +100,7 @@ def run_export(job: StageJob) -> Settings:
 
 def quantise_settings(settings: Settings) -> Int8Settings:
     """The settings of a quantise stage, checked."""
-    from ...exporters.ort_int8 import Int8Settings
+    from ...exporters.int8_settings import Int8Settings
 
     return Int8Settings(**settings)
 
@@ -109,18 +109,21 @@ def run_quantise(job: StageJob) -> Settings:
     """Make an int8 file, calibrated on training images."""
     from ...exporters.ort_int8 import quantise
     from ...runtimes.artifact import read_artifact
-    from ..feeds import calibration_batches, check_fits
+    from ..feeds import calibration_images, check_fits, held_back
 
     (model,) = job.inputs
     settings = quantise_settings(job.settings)
     spec = read_artifact(model).card.input
     check_fits(spec, job.data, model)
+    images = calibration_images(job.data, spec, settings.samples, job.seed)
     return quantise(
         model,
         job.output,
-        calibration_batches(job.data, spec, settings.samples, job.seed),
+        images,
         settings,
+        held_back=held_back(job.data, spec, settings.guard_images, job.seed),
         data=job.data.reference,
+        record=images.record.to_json(),
         seed=job.seed,
         progress=job.progress,
         overwrite=True,

@@ -1,0 +1,150 @@
+"""Makes the int8 model that a candidate describes, keeping what several candidates share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...progress import SILENT, Progress
+from ..calibration import observe, passes
+from ..qdq import complete_ranges, insert_qdq, tensors_to_observe
+
+if TYPE_CHECKING:
+    import numpy as np
+    from onnx import ModelProto
+
+    from ..calibration import Observations
+    from ..profiles import Profile
+    from ..qdq_weights import QuantisedWeight
+    from .candidate import Candidate
+
+__all__ = ["Builder"]
+
+TOOL_IMAGES = 256
+
+Batches = Callable[[], "Iterator[np.ndarray[Any, Any]]"]
+Ranges = Mapping[str, tuple[float, float]]
+
+
+class Builder:
+    """Quantises one prepared model in many ways. Nothing of it is changed."""
+
+    def __init__(
+        self,
+        prepared: ModelProto,
+        images: Batches,
+        profile: Profile,
+        methods: Sequence[str],
+        *,
+        images_a_pass: int,
+        threads: int = 0,
+        seed: int = 0,
+        progress: Progress = SILENT,
+    ) -> None:
+        """``methods`` are the calibrations that candidates may name. ``images()`` goes through the
+        calibration images, float32 [N, C, H, W], about ``images_a_pass`` of them each time.
+        """
+        self.prepared = prepared
+        self.images, self.profile, self.methods = images, profile, tuple(methods)
+        self._count, self._threads, self._seed = images_a_pass, threads, seed
+        self._progress = progress
+        self._equalised: ModelProto | None = None
+        self._observed: dict[bool, Observations] = {}
+        self._rounded: dict[tuple[object, ...], dict[str, QuantisedWeight]] = {}
+        self._corrected: dict[tuple[object, ...], ModelProto] = {}
+
+    def build(self, candidate: Candidate) -> ModelProto:
+        """The int8 model; InputError or NncError for images that do not fit or yield NaN."""
+        from ..post_training.bias_correction import correct_biases
+
+        model = self._base(candidate)
+        ranges = self.ranges(candidate)
+        weights = self._weights(candidate, model, ranges)
+
+        def quantised(base: ModelProto) -> ModelProto:
+            return insert_qdq(
+                base, ranges, self.profile, float_nodes=candidate.float_nodes, weights=weights
+            )
+
+        if "bias-correction" in candidate.tools:
+            key = (candidate,)
+            if key not in self._corrected:
+                self._corrected.clear()  # one at a time: each is a model
+                with self._progress.task("correcting biases", len(model.graph.node)) as task:
+                    self._corrected[key] = correct_biases(
+                        model, quantised, self._few, threads=self._threads, task=task
+                    )
+            model = self._corrected[key]
+        return quantised(model)
+
+    def ranges(self, candidate: Candidate) -> dict[str, tuple[float, float]]:
+        """Tensor -> the range that it is quantised over."""
+        equalised = "equalise" in candidate.tools
+        model = self._base(candidate)
+        if equalised not in self._observed:
+            count = self._count * passes(self.methods)
+            with self._progress.task("calibrating", count) as task:
+                self._observed[equalised] = observe(
+                    model,
+                    tensors_to_observe(model),
+                    self.images,
+                    self.methods,
+                    self.profile.grid,
+                    threads=self._threads,
+                    task=task,
+                )
+        observed = self._observed[equalised].ranges(
+            candidate.calibration, percentile=candidate.percentile
+        )
+        return complete_ranges(model, observed)
+
+    def _base(self, candidate: Candidate) -> ModelProto:
+        if "equalise" not in candidate.tools:
+            return self.prepared
+        if self._equalised is None:
+            from onnx import ModelProto
+
+            from ..post_training.equalise import equalise
+
+            model = ModelProto()
+            model.CopyFrom(self.prepared)
+            equalise(model, self._few, threads=self._threads)
+            self._equalised = model
+        return self._equalised
+
+    def _few(self) -> Iterator[np.ndarray[Any, Any]]:
+        """As many calibration images as the accuracy tools gain from."""
+        left = TOOL_IMAGES
+        for batch in self.images():
+            yield batch  # whole, because the model may take no other size
+            left -= len(batch)
+            if left <= 0:
+                return
+
+    def _weights(
+        self, candidate: Candidate, model: ModelProto, ranges: Ranges
+    ) -> Mapping[str, QuantisedWeight]:
+        if "adaround" not in candidate.tools:
+            return {}
+        from ..post_training.adaround import round_weights
+
+        key = ("equalise" in candidate.tools, candidate.calibration, candidate.percentile)
+        if key not in self._rounded:
+            with self._progress.task("rounding weights", len(model.graph.node)) as task:
+                # Of all layers, so that any choice of float ones can be made from it.
+                self._rounded[key] = round_weights(
+                    model,
+                    ranges,
+                    self.profile,
+                    self._few,
+                    seed=self._seed,
+                    threads=self._threads,
+                    task=task,
+                )
+        names = _weights_of(model, candidate.float_nodes)
+        return {name: w for name, w in self._rounded[key].items() if name not in names}
+
+
+def _weights_of(model: ModelProto, nodes: Sequence[str]) -> set[str]:
+    chosen = set(nodes)
+    return {name for node in model.graph.node if node.name in chosen for name in node.input}

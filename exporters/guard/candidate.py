@@ -1,0 +1,75 @@
+"""What can be varied about an int8 file, as one value that can be written down and made again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ...errors import InputError
+from ..calibration import METHODS
+
+__all__ = ["DEFAULT_PERCENTILE", "TOOLS", "Candidate"]
+
+TOOLS: tuple[str, ...] = ("equalise", "bias-correction", "adaround")
+"""Accuracy tools, in the order in which they are applied."""
+
+DEFAULT_PERCENTILE = 99.99
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to quantise a network."""
+
+    calibration: str = "minmax"
+    percentile: float = DEFAULT_PERCENTILE
+    """Of the percentile calibration: how much of a tensor's values its range covers."""
+    tools: tuple[str, ...] = ()
+    float_nodes: tuple[str, ...] = ()
+    """Names of the nodes that stay float, in the order of the graph."""
+
+    def __post_init__(self) -> None:
+        if self.calibration not in METHODS:
+            raise InputError(
+                f"unknown calibration '{self.calibration}': expected one of {', '.join(METHODS)}"
+            )
+        if not 50 < self.percentile <= 100:
+            raise InputError(f"percentile {self.percentile:g}: expected over 50, 100 at most")
+        for tool in self.tools:
+            if tool not in TOOLS:
+                raise InputError(f"unknown tool '{tool}': expected one of {', '.join(TOOLS)}")
+        object.__setattr__(self, "tools", tuple(tool for tool in TOOLS if tool in self.tools))
+
+    def to_json(self) -> dict[str, Any]:
+        """The candidate as plain JSON values."""
+        return {
+            **asdict(self),
+            "tools": list(self.tools),
+            "float_nodes": list(self.float_nodes),
+        }
+
+    @classmethod
+    def from_json(cls, value: Any, source: str) -> Candidate:
+        """Read what `to_json` wrote; InputError, naming ``source``, where it is something else."""
+        if not isinstance(value, Mapping):
+            raise InputError(f"{source}: the plan's choice is no object")
+        unknown = set(value) - {"calibration", "percentile", "tools", "float_nodes"}
+        if unknown:
+            raise InputError(f"{source}: the plan's choice has an unknown key '{min(unknown)}'")
+        calibration, percentile = value.get("calibration"), value.get("percentile")
+        number = isinstance(percentile, (int, float)) and not isinstance(percentile, bool)
+        if not isinstance(calibration, str) or not number:
+            raise InputError(f"{source}: the plan names no calibration and percentile")
+        return cls(
+            calibration,
+            float(percentile or 0),
+            _names(value, "tools", source),
+            _names(value, "float_nodes", source),
+        )
+
+
+def _names(value: Mapping[str, Any], key: str, source: str) -> tuple[str, ...]:
+    names = value.get(key, [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{source}: the plan's '{key}' is no list of names")
+    return tuple(names)

@@ -1,0 +1,182 @@
+"""Which units to leave in float where int8 as a whole loses too much or is too slow."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .node_times import unit_times
+from .ranking import RankedUnit, by_gain, by_worth, local_errors
+from .units import Unit, closed, find_units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .candidate import Candidate
+    from .search import Search
+    from .trial import Trial
+
+__all__ = ["Mixtures", "OutOfTimeError"]
+
+_RANKING_SHARE = 0.5
+"""Of the time that is left, the most that measuring single units may take."""
+
+_LEAST_SAVING = 0.02
+"""A unit counts as slower in int8 from this share of its float time on; less is noise."""
+
+
+class OutOfTimeError(Exception):
+    """The search must end with what it has."""
+
+
+class Mixtures:
+    """Candidates with some units in float, from what each unit costs and gains."""
+
+    def __init__(self, search: Search, start: Trial) -> None:
+        self._search, self._start = search, start
+        # Biases are corrected for one choice of float units alone, which takes a pass over all
+        # calibration images: too long for ranking them one by one.
+        tools = tuple(tool for tool in start.candidate.tools if tool != "bias-correction")
+        self._rough = replace(start.candidate, tools=tools)
+        self._prepared = search.builder.prepared
+        self._units = find_units(self._prepared)
+        self.ranked: tuple[RankedUnit, ...] = ()
+
+    def run(self) -> None:
+        """Try mixtures; what was found is in the search's trials."""
+        if not self._units:
+            return
+        self._rank()
+        slow: list[Unit] = []
+        if self._start.pace is not None and self._start.pace.slower:
+            for slow, why in self._faster():
+                if not slow:
+                    continue
+                trial = self._try(slow, why)
+                if trial.passed:
+                    return
+                if trial.pace is not None and not trial.pace.slower:
+                    break
+        if not self._search.holds(self._start.drop):
+            self._mend_accuracy(slow)
+
+    def _faster(self) -> Iterator[tuple[list[Unit], str]]:
+        """What to leave in float for the sake of time, most promising first."""
+        yield self._slowest_stretch(), "the stretch that int8 slows down most is float"
+        yield self._slow_units(), "all that int8 slows down is float"
+        yield self._all_but_the_gainers(), "only what int8 speeds up most is int8"
+
+    def _rank(self) -> None:
+        """Measure what each unit costs and gains, dearest by its own error first."""
+        search, candidate = self._search, self._start.candidate
+        quantised = search.builder.build(candidate)
+        images = search.sample(16)
+        errors = local_errors(self._prepared, quantised, self._units, images)
+        one = search.sample(1)
+        times = [
+            unit_times(model, self._prepared, self._units, one, threads=search.threads)
+            for model in (self._prepared, quantised)
+        ]
+        inaccurate = self._start.drop is not None and not search.holds(self._start.drop)
+        costs: dict[str, float] = {}
+        if inaccurate:
+            whole = search.divergence(self._rough, "before single units are float")
+            end = search.time_left() * (1 - _RANKING_SHARE)
+            for unit in sorted(self._units, key=lambda unit: -errors[unit.name]):
+                if search.time_left() < end:
+                    break
+                alone = self._with([unit], self._rough)
+                costs[unit.name] = whole - search.divergence(alone, f"{unit.name} in float")
+        self.ranked = tuple(
+            RankedUnit(
+                unit,
+                errors[unit.name],
+                costs.get(unit.name),
+                times[0][unit.name],
+                times[1][unit.name],
+            )
+            for unit in self._units
+        )
+
+    def _mend_accuracy(self, already: Sequence[Unit]) -> None:
+        """The shortest list of units, most accuracy a millisecond first, that mends it."""
+        taken = {unit.name for unit in already}
+        order = [entry.unit for entry in by_worth(self.ranked) if entry.unit.name not in taken]
+        failing, count = 0, 1
+        passing: int | None = None
+        with suppress(OutOfTimeError):  # what holds by then is still to be timed
+            while passing is None and failing < len(order):
+                if self._holds([*already, *order[:count]]):
+                    passing = count
+                else:
+                    failing, count = count, min(2 * count, len(order))
+            while passing is not None and passing - failing > 1:
+                middle = (passing + failing) // 2
+                if self._holds([*already, *order[:middle]]):
+                    passing = middle
+                else:
+                    failing = middle
+        if passing is None:
+            return
+        chosen = [*already, *order[:passing]]
+        self._try(chosen, "the fewest that mend accuracy are float")
+        self._thin_out(chosen, taken)
+
+    def _thin_out(self, chosen: list[Unit], fixed: set[str]) -> None:
+        """Put back to int8 what accuracy can spare, what gains most time first."""
+        gains = {entry.unit.name: entry.gain_ms for entry in self.ranked}
+        kept = list(chosen)
+        for unit in sorted(chosen, key=lambda unit: -gains[unit.name]):
+            if unit.name in fixed or gains[unit.name] <= 0 or len(kept) == 1:
+                continue
+            fewer = [other for other in kept if other is not unit]
+            with suppress(OutOfTimeError):
+                if self._holds(fewer):
+                    kept = fewer
+        if len(kept) < len(chosen):
+            self._try(kept, "without those that need not be float")
+
+    def _slowest_stretch(self) -> list[Unit]:
+        """The units in a row that lose most together: a stretch has but two borders to pay for."""
+        best, first, last, start, total = 0.0, 0, 0, 0, 0.0
+        for index, entry in enumerate(self.ranked):
+            if total <= 0:
+                start, total = index, 0.0
+            total -= entry.gain_ms
+            if total > best:
+                best, first, last = total, start, index + 1
+        return [entry.unit for entry in self.ranked[first:last]]
+
+    def _slow_units(self) -> list[Unit]:
+        return [
+            entry.unit
+            for entry in by_gain(self.ranked)
+            if entry.gain_ms < -_LEAST_SAVING * entry.float_ms
+        ]
+
+    def _all_but_the_gainers(self) -> list[Unit]:
+        """All units but those that together make nine tenths of what int8 can save."""
+        gainers = [entry for entry in reversed(by_gain(self.ranked)) if entry.gain_ms > 0]
+        whole, saved = sum(entry.gain_ms for entry in gainers), 0.0
+        names = set()
+        for entry in gainers:
+            if saved >= 0.9 * whole:
+                break
+            names.add(entry.unit.name)
+            saved += entry.gain_ms
+        return [unit for unit in self._units if unit.name not in names]
+
+    def _with(self, units: Sequence[Unit], base: Candidate | None = None) -> Candidate:
+        nodes = {node for unit in units for node in unit.nodes}
+        base = base or self._start.candidate
+        return replace(base, float_nodes=closed(self._prepared, nodes))
+
+    def _holds(self, units: Sequence[Unit]) -> bool:
+        self._search.check_time()
+        why = f"{len(units)} units in float"
+        trial = self._search.verdict(self._with(units), why, with_pace=False)
+        return self._search.holds(trial.drop)
+
+    def _try(self, units: Sequence[Unit], why: str) -> Trial:
+        return self._search.verdict(self._with(units), why)

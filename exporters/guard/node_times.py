@@ -1,0 +1,87 @@
+"""How long each unit of a network takes, by ONNX Runtime's own profiler."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from ..passes.graph import producers
+
+if TYPE_CHECKING:
+    import numpy as np
+    from onnx import ModelProto
+
+    from .units import Unit
+
+__all__ = ["unit_times"]
+
+_RUNS = 25
+_RUN = "SequentialExecutor::Execute"
+_ENDING = "_kernel_time"
+_MARKS = re.compile(r"(_token_\d+|_nchwc|_quant)+$")
+"""What ONNX Runtime's optimisers append to the name of a node, or of the tensor it makes."""
+
+
+def unit_times(
+    model: ModelProto,
+    prepared: ModelProto,
+    units: Sequence[Unit],
+    images: np.ndarray[Any, Any],
+    *,
+    threads: int,
+) -> dict[str, float]:
+    """Unit -> milliseconds of one inference spent in it, the median of 25.
+
+    ``model`` is ``prepared`` itself or was made of it; ``images`` is a float32 batch. Work that no
+    unit can be named for (borders between float and int8, changes of layout) counts for none.
+    """
+    of_node = {node: unit.name for unit in units for node in unit.nodes}
+    of_tensor = {name: node.name for name, node in producers(prepared.graph).items()}
+    spent: dict[str, list[float]] = defaultdict(list)
+    for run in _profile(model, images, threads):
+        totals: dict[str, float] = defaultdict(float)
+        for event, microseconds in run:
+            name = _MARKS.sub("", event)
+            name = name if name in of_node else of_tensor.get(name, "")
+            if name in of_node:
+                totals[of_node[name]] += microseconds / 1000
+        for unit in units:
+            spent[unit.name].append(totals.get(unit.name, 0.0))
+    return {name: median(times) for name, times in spent.items()}
+
+
+def _profile(
+    model: ModelProto, images: np.ndarray[Any, Any], threads: int
+) -> list[list[tuple[str, float]]]:
+    """(node, microseconds) of each of the runs after the first few."""
+    import onnxruntime as ort
+
+    with tempfile.TemporaryDirectory(prefix="nnc-") as folder:
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = threads
+        options.enable_profiling = True
+        options.profile_file_prefix = str(Path(folder) / "profile")
+        session = ort.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        feeds = {session.get_inputs()[0].name: images}
+        for _ in range(_RUNS + 3):
+            session.run(None, feeds)
+        events: list[dict[str, Any]] = json.loads(Path(session.end_profiling()).read_text("utf-8"))
+    runs: list[list[tuple[str, float]]] = [[]]
+    # A run and its first node may begin in the same microsecond.
+    for event in sorted(events, key=lambda event: (float(event["ts"]), event["name"] != _RUN)):
+        name = str(event["name"])
+        if name == _RUN:
+            runs.append([])
+        elif event.get("cat") == "Node" and name.endswith(_ENDING):
+            runs[-1].append((name.removesuffix(_ENDING), float(event["dur"])))
+    full = max(len(run) for run in runs)
+    return [run for run in runs if len(run) == full][-_RUNS:]

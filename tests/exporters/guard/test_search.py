@@ -1,0 +1,217 @@
+"""The search: what it tries, what it takes, when it stops, what it says where nothing holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from nnc.errors import BudgetError, InputError
+from nnc.exporters.guard import mixture
+from nnc.exporters.guard.candidate import Candidate
+from nnc.exporters.guard.held_back import Drop, paired_drop
+from nnc.exporters.guard.pace import Pace
+from nnc.exporters.guard.search import Search
+from nnc.exporters.guard.trial import Limits
+from nnc.exporters.int8_input import prepare
+from nnc.progress import SILENT
+
+from ..conftest import tiny_model
+
+UNITS = ("a", "d", "add", "mean", "fc")
+
+
+def pace(ratio: float) -> Pace:
+    return Pace(ratio, ratio - 0.01, ratio + 0.01, 1.0, 1 / ratio, 9)
+
+
+@dataclass
+class World:
+    """A network whose every candidate's figures follow from a rule."""
+
+    points: Callable[[Candidate], float] = lambda candidate: 0.0
+    ratio: Callable[[Candidate], float] = lambda candidate: 1.5
+    errors: dict[str, float] = field(default_factory=dict)
+    gains: dict[str, float] = field(default_factory=dict)
+    now: float = 0.0
+    seconds_a_build: float = 1.0
+    prepared: object = None
+    timed: int = 0
+
+    # the builder
+    def build(self, candidate: Candidate) -> Candidate:
+        self.now += self.seconds_a_build
+        return candidate
+
+    # the judge
+    def drop(self, candidate: Candidate, limit: float) -> Drop:
+        del limit
+        return paired_drop(round(100 * self.points(candidate)), 0, 10_000)
+
+    def divergence(self, candidate: Candidate) -> float:
+        return self.points(candidate) / 10
+
+    def pace(self, candidate: Candidate) -> Pace:
+        self.timed += 1
+        return pace(self.ratio(candidate))
+
+
+@pytest.fixture
+def world(monkeypatch) -> World:
+    made = World(prepared=prepare(tiny_model(), "tiny"))
+    monkeypatch.setattr(
+        mixture,
+        "local_errors",
+        lambda *_: {name: made.errors.get(name, 0.0) for name in UNITS},
+    )
+
+    def times(model, _prepared, _units, _images, *, threads):
+        del threads
+        slow = model is made.prepared
+        return {name: 1.0 + (made.gains.get(name, 0.1) if slow else 0.0) for name in UNITS}
+
+    monkeypatch.setattr(mixture, "unit_times", times)
+    return made
+
+
+def search(world: World, *, timed: bool = True, judged: bool = True, **limits) -> Search:
+    with SILENT.task("", 1) as task:
+        return Search(
+            world,
+            Limits(**limits),
+            world if judged else None,
+            world.pace if timed else None,
+            task,
+            lambda count: np.zeros((count, 1, 8, 8), np.float32),
+            clock=lambda: world.now,
+        )
+
+
+def test_what_holds_is_taken_at_once(world) -> None:
+    looking = search(world)
+    trial = looking.run([Candidate()], more_tools=True)
+    assert trial.passed
+    assert trial.candidate == Candidate()
+    assert len(looking.trials) == 1
+
+
+def test_the_calibration_nearest_to_float_is_taken(world) -> None:
+    costs = {"minmax": 0.4, "mse": 0.1, "entropy": 0.3}
+    world.points = lambda candidate: costs[candidate.calibration]
+    looking = search(world)
+    trial = looking.run([Candidate(name) for name in costs], more_tools=True)
+    assert trial.candidate.calibration == "mse"
+    assert [entry.divergence for entry in looking.trials[:3]] == pytest.approx([0.04, 0.01, 0.03])
+
+
+def test_tools_are_used_where_they_help_and_only_those(world) -> None:
+    def points(candidate: Candidate) -> float:
+        return 2.0 - 1.6 * ("bias-correction" in candidate.tools)
+
+    world.points = points
+    trial = search(world).run([Candidate()], more_tools=True)
+    assert trial.candidate.tools == ("bias-correction",)
+    assert trial.passed
+
+
+def test_the_unit_that_costs_most_stays_float(world) -> None:
+    world.points = lambda c: (
+        (0.0 if "d" in c.float_nodes else 3.0) + (0.0 if "fc" in c.float_nodes else 0.1)
+    )
+    world.errors = {"d": 0.2, "fc": 0.1}
+    looking = search(world, search_seconds=1000)
+    trial = looking.run([Candidate()], more_tools=False)
+    assert trial.candidate.float_nodes == ("d", "clip")
+    assert trial.passed
+    costs = {entry.unit.name: entry.cost for entry in looking.ranked}
+    assert costs["d"] == pytest.approx(0.3)
+    assert costs["a"] == pytest.approx(0.0)
+
+
+def test_two_units_are_found_and_a_third_is_put_back(world) -> None:
+    needed = {"a", "add"}
+    shares = {"a": 1.0, "add": 1.0, "d": 0.2}
+    world.points = lambda c: sum(v for k, v in shares.items() if k not in c.float_nodes) - 0.0
+    world.errors = {"d": 0.3, "a": 0.2, "add": 0.1}
+    trial = search(world, search_seconds=1000).run([Candidate()], more_tools=False)
+    assert needed <= set(trial.candidate.float_nodes)
+    assert "d" not in trial.candidate.float_nodes
+    assert trial.drop.points == pytest.approx(0.2)
+
+
+def test_units_that_int8_slows_down_become_float(world) -> None:
+    world.gains = {"add": -0.5}
+    world.ratio = lambda c: 1.2 if "add" in c.float_nodes else 0.7
+    looking = search(world)
+    trial = looking.run([Candidate()], more_tools=True)
+    assert "add" in trial.candidate.float_nodes
+    assert trial.pace.ratio == pytest.approx(1.2)
+    assert world.timed == 2
+
+
+def test_only_what_gains_most_may_be_left_in_int8(world) -> None:
+    world.gains = {"a": 5.0, "add": -0.5}
+    world.ratio = lambda c: 1.3 if set(UNITS) - {"a"} <= set(c.float_nodes) else 0.8
+    trial = search(world).run([Candidate()], more_tools=True)
+    assert set(trial.candidate.float_nodes) >= set(UNITS) - {"a"}
+    assert "a" not in trial.candidate.float_nodes
+
+
+def test_nothing_that_holds_says_the_best_figures(world) -> None:
+    world.points = lambda c: 7.0
+    with pytest.raises(BudgetError, match=r"at most 0\.5 points lost.*\+7\.00 points of top-1"):
+        search(world).run([Candidate()], more_tools=True)
+
+
+def test_slower_throughout_is_refused_with_the_ratio(world) -> None:
+    world.ratio = lambda c: 0.6
+    with pytest.raises(BudgetError, match=r"0\.60 times float's speed"):
+        search(world).run([Candidate()], more_tools=True)
+
+
+def test_no_time_means_no_search(world) -> None:
+    world.points = lambda c: 7.0
+    looking = search(world, search_seconds=0)
+    with pytest.raises(BudgetError, match="--search-seconds"):
+        looking.run([Candidate()], more_tools=False)
+    assert world.now <= 3
+
+
+def test_the_search_ends_in_time_with_what_holds(world) -> None:
+    """Ranking takes half of the time at most, and what holds when it is over is still timed."""
+    world.points = lambda c: 0.0 if "d" in c.float_nodes else 3.0
+    world.errors = {"d": 0.2}
+    trial = search(world, search_seconds=5).run([Candidate()], more_tools=False)
+    assert trial.passed
+    assert world.now < 12
+
+
+def test_limits_switched_off_are_not_measured(world) -> None:
+    world.points = lambda c: 50.0
+    world.ratio = lambda c: 0.1
+    looking = search(world, timed=False, max_drop=None, never_slower=False)
+    trial = looking.run([Candidate()], more_tools=True)
+    assert (trial.drop, trial.pace, trial.passed) == (None, None, True)
+
+
+def test_a_plan_is_judged_and_not_searched(world) -> None:
+    choice = Candidate("mse", float_nodes=("d", "clip"))
+    assert search(world).replay(choice).candidate == choice
+    world.points = lambda c: 2.0
+    with pytest.raises(BudgetError, match="the plan's choice does not pass here"):
+        search(world).replay(choice)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"max_drop": -1}, "max_drop -1: expected 0 to 100"),
+        ({"max_drop": float("nan")}, "max_drop nan"),
+        ({"search_seconds": -1}, "search_seconds -1"),
+    ],
+)
+def test_impossible_limits_are_refused(limits, message) -> None:
+    with pytest.raises(InputError, match=message):
+        Limits(**limits)
