@@ -19,66 +19,79 @@ if TYPE_CHECKING:
 __all__ = ["search"]
 
 FINE = 1024
-"""Steps of a fraction; every one is tried where only one end can move."""
+"""A fraction is a multiple of one in so many."""
 
-_COARSE = 32
-"""Steps of a fraction where both ends can."""
+_SMOOTH = (64, 16)
+_RUGGED = (FINE, 32)
+"""Steps of a fraction tried at first, where one end can move and where both can."""
 
+_REFINING = (8, 1)
+"""Multiples of 1 / FINE by which the best candidate is then moved."""
+
+_REACH = 8
+"""So many of them, to either side: as far as the next candidate of the step before."""
 
 _ROUNDS = 8
-"""Times that each end is tried anew, at most."""
+"""Times that each end is moved anew, at most."""
 
 _AT_ONCE = 128
 
 
-def search(histogram: Histogram, cost: Cost, *, symmetric: bool) -> tuple[float, float]:
+def search(
+    histogram: Histogram, cost: Cost, *, symmetric: bool, smooth: bool
+) -> tuple[float, float]:
     """The fractions (below, above) of least ``cost``, each in (0, 1]; the widest of equal ones.
 
     ``cost`` takes two float64 [candidates] of fractions and returns as many costs, infinite where
-    a candidate is of no use. Symmetric candidates have both fractions the same.
+    a candidate is of no use. Symmetric candidates have both fractions the same; an end where the
+    tensor has no values stays at 1. ``smooth`` says that the cost has few minima besides the least.
     """
     import numpy as np
 
-    line = np.arange(FINE, 0, -1) / FINE
-    one = np.ones(FINE)
+    moves = _moves(histogram, symmetric)
+    line, plane = _SMOOTH if smooth else _RUGGED
+    if len(moves) == 2:
+        coarse = np.arange(FINE, 0, -FINE // plane)
+        tried = np.stack([each.ravel() for each in np.meshgrid(coarse, coarse, indexing="ij")])
+    else:
+        coarse = np.arange(FINE, 0, -FINE // line)
+        tried = np.where(moves[0], coarse, FINE)
+    found, least = _best(cost, tried)
+    for step in _REFINING:
+        for _ in range(_ROUNDS):
+            before = found
+            for move in moves:
+                near = found + move * step * np.arange(_REACH, -_REACH - 1, -1)
+                near = near[:, ((near > 0) & (near <= FINE)).all(axis=0)]
+                best, value = _best(cost, near)
+                if value < least:
+                    found, least = best, value
+            if (found == before).all():
+                break
+    below, above = (found / FINE).ravel()
+    return float(below), float(above)
+
+
+def _moves(histogram: Histogram, symmetric: bool) -> list[Array]:
+    """Which of (below, above) change together: int [2, 1] each."""
+    import numpy as np
+
     if symmetric:
-        best = line[np.argmin(_costs(cost, line, line))]
-        return float(best), float(best)
-    if histogram.low == 0:
-        return 1.0, float(line[np.argmin(_costs(cost, one, line))])
-    if histogram.high == 0:
-        return float(line[np.argmin(_costs(cost, line, one))]), 1.0
-    coarse = np.arange(_COARSE, 0, -1) / _COARSE
-    below, above = (values.ravel() for values in np.meshgrid(coarse, coarse, indexing="ij"))
-    costs = _costs(cost, below, above)
-    best = int(np.argmin(costs))
-    found, least = (float(below[best]), float(above[best])), float(costs[best])
-    for _ in range(_ROUNDS):
-        before = found
-        for end in (0, 1):
-            near = _near(found[end])
-            still = np.full(len(near), found[1 - end])
-            costs = cost(near, still) if end == 0 else cost(still, near)
-            best = int(np.argmin(costs))
-            if costs[best] < least:
-                least = float(costs[best])
-                found = (float(near[best]), found[1]) if end == 0 else (found[0], float(near[best]))
-        if found == before:
-            break
-    return found
+        return [np.array([[1], [1]])]
+    ends = (np.array([[1], [0]]), np.array([[0], [1]]))
+    used = [end for end, bound in zip(ends, (histogram.low, histogram.high), strict=True) if bound]
+    return used or [ends[1]]
 
 
-def _costs(cost: Cost, below: Array, above: Array) -> Array:
-    """All costs, from few candidates at a time, whose intermediate arrays stay small."""
+def _best(cost: Cost, tried: Array) -> tuple[Array, float]:
+    """The first of the candidates [2, n] of least cost, as [2, 1], and its cost.
+
+    They are looked at a few at a time, so that the arrays in between stay small.
+    """
     import numpy as np
 
+    below, above = tried / FINE
     pieces = range(0, len(below), _AT_ONCE)
-    return np.concatenate([cost(below[k : k + _AT_ONCE], above[k : k + _AT_ONCE]) for k in pieces])
-
-
-def _near(fraction: float) -> Array:
-    import numpy as np
-
-    steps = round(fraction * FINE) + np.arange(FINE // _COARSE, -FINE // _COARSE - 1, -1)
-    kept: Array = steps[(steps > 0) & (steps <= FINE)] / FINE
-    return kept
+    costs = np.concatenate([cost(below[k : k + _AT_ONCE], above[k : k + _AT_ONCE]) for k in pieces])
+    best = int(np.argmin(costs))
+    return tried[:, best : best + 1], float(costs[best])

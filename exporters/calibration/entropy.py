@@ -50,7 +50,7 @@ def entropy_range(histogram: Histogram, grid: Grid) -> Range:
         last = zero + 1 + np.ceil(above * (len(counts) - 1 - zero)).astype(np.intp)
         return divergences(counts, levels, first, last)
 
-    below, above = search(histogram, cost, symmetric=grid.symmetric)
+    below, above = search(histogram, cost, symmetric=grid.symmetric, smooth=False)
     return low * below, high * above
 
 

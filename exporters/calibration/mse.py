@@ -31,7 +31,7 @@ def mse_range(histogram: Histogram, grid: Grid) -> Range:
     def cost(below: Array, above: Array) -> Array:
         return error.of(low * below, high * above)
 
-    below, above = search(histogram, cost, symmetric=grid.symmetric)
+    below, above = search(histogram, cost, symmetric=grid.symmetric, smooth=True)
     return low * below, high * above
 
 
