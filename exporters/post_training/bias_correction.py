@@ -42,7 +42,8 @@ def correct_biases(
     Layers without a bias get one; a MatMul, which takes none, is left alone. Layers that stay float
     are corrected, too: what reaches them is quantised. The quantised model runs once for each layer
     on the longest way through the network; ``task`` advances by one a layer. Memory does not grow
-    with the number of images. Raises as `channel_means` does.
+    with the number of images. Raises as `channel_means` does, and ValueError where ``build`` kept
+    no layer's name.
     """
     from onnx import ModelProto
 
@@ -55,6 +56,8 @@ def correct_biases(
     quantised = ModelProto()
     quantised.CopyFrom(build(prepared))
     taps = _add_corrections(quantised, layers)
+    if not taps:
+        raise ValueError("the quantised model has no layer of the float model's names")
     for level in levels(corrected.graph, layers):
         present = [layer for layer in level if layer.name in taps]
         if present:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..passes.graph import constant
 from .bounds import greatest_outputs
 from .channels import ChannelRange, channel_ranges
-from .layers import by_output, set_tensor, unoriented
+from .layers import Layer, by_output, set_tensor, unoriented
 from .pairs import Pair, find_pairs
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def equalise(
 
 
 class _State:
-    """The weights and biases of all pairs in float64, as [outputs, inputs of a group, taps]."""
+    """The magnitudes of all weights in pairs, and what their channels were scaled by so far."""
 
     def __init__(self, graph: GraphProto, pairs: list[Pair]) -> None:
         import numpy as np
@@ -135,19 +135,18 @@ class _State:
         self._layers = {
             layer.weight: layer for pair in pairs for layer in (pair.first, pair.second)
         }
+        feeding = {pair.second.weight: pair.first.channels for pair in pairs}
         self._rows: dict[str, np.ndarray[Any, Any]] = {}
-        self._biases: dict[str, np.ndarray[Any, Any]] = {}
-        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._columns: dict[str, np.ndarray[Any, Any]] = {}
+        self._magnitudes: dict[str, np.ndarray[Any, Any]] = {}
         for name, layer in self._layers.items():
-            weight = constant(graph, name)
-            assert weight is not None, name
-            self._shapes[name] = weight.shape
-            # A contiguous copy, of which `_inputs` can take a view.
-            self._rows[name] = np.array(by_output(weight, layer), np.float64, order="C")
-            if layer.bias:
-                bias = constant(graph, layer.bias)
-                assert bias is not None, layer.bias
-                self._biases[layer.bias] = bias.astype(np.float64)
+            rows = np.abs(by_output(_value(graph, name), layer))
+            channels = feeding.get(name, layer.groups)
+            grouped = rows.reshape(_inputs_shape(layer, channels))
+            # [groups, outputs, channels of the layer before]: taps are scaled alike.
+            self._magnitudes[name] = grouped.max(axis=3)
+            self._rows[name] = np.ones(layer.channels)
+            self._columns[name] = np.ones(channels)
 
     def factors(self, pair: Pair, own: np.ndarray[Any, Any] | None) -> np.ndarray[Any, Any]:
         """sqrt(r1 / r2) for each channel of the pair; 1 where either is 0.
@@ -157,40 +156,58 @@ class _State:
         """
         import numpy as np
 
-        second = np.abs(self._inputs(pair))
+        second = self._scaled(pair.second)
         if own is None:
-            own = np.abs(self._rows[pair.first.weight]).max(axis=(1, 2))
+            own = self._scaled(pair.first).max(axis=2).reshape(-1)
         else:
-            top = second.max(axis=(2, 3), keepdims=True)
-            second = second / np.where(top > 0, top, 1.0)
-        theirs = second.max(axis=(1, 3)).reshape(-1)
+            top = second.max(axis=2, keepdims=True)
+            second /= np.where(top > 0, top, 1.0)
+        theirs = second.max(axis=1).reshape(-1)
         usable = (own > 0) & (theirs > 0)
         return np.sqrt(np.where(usable, own, 1.0) / np.where(usable, theirs, 1.0))
 
     def scale(self, pair: Pair, factors: np.ndarray[Any, Any]) -> None:
         """Divide the first layer's outputs by ``factors`` and multiply them back in the second."""
-        self._rows[pair.first.weight] /= factors[:, None, None]
-        if pair.first.bias:
-            self._biases[pair.first.bias] = self._biases[pair.first.bias] / factors
-        inputs = self._inputs(pair)
-        inputs *= factors.reshape(inputs.shape[0], 1, inputs.shape[2], 1)
+        self._rows[pair.first.weight] /= factors
+        self._columns[pair.second.weight] *= factors
 
     def write(self) -> None:
-        """Put the weights and biases into the graph."""
+        """Put the scaled weights and biases into the graph."""
         import numpy as np
 
         for name, layer in self._layers.items():
-            rows = self._rows[name].astype(np.float32)
-            set_tensor(self._graph, name, unoriented(rows, layer, self._shapes[name]))
-        for name, bias in self._biases.items():
-            set_tensor(self._graph, name, bias.astype(np.float32))
+            weight = _value(self._graph, name)
+            rows = np.array(by_output(weight, layer), order="C")
+            rows *= self._rows[name].astype(np.float32)[:, None, None]
+            columns = self._columns[name].astype(np.float32).reshape(layer.groups, 1, -1, 1)
+            inputs = rows.reshape(_inputs_shape(layer, len(self._columns[name])))
+            inputs *= columns
+            set_tensor(self._graph, name, unoriented(rows, layer, weight.shape))
+            if layer.bias and (self._rows[name] != 1).any():
+                bias = _value(self._graph, layer.bias) * self._rows[name]
+                set_tensor(self._graph, layer.bias, bias.astype(np.float32))
 
-    def _inputs(self, pair: Pair) -> np.ndarray[Any, Any]:
-        """A view of the second weight: [groups, outputs, channels of the first, taps]."""
-        rows = self._rows[pair.second.weight]
-        groups = pair.second.groups
-        channels = self._rows[pair.first.weight].shape[0]
-        return rows.reshape(groups, rows.shape[0] // groups, channels // groups, -1)
+    def _scaled(self, layer: Layer) -> np.ndarray[Any, Any]:
+        """Magnitudes as they are now, a new array [groups, outputs, channels]."""
+        import numpy as np
+
+        name = layer.weight
+        scaled = self._magnitudes[name] * self._columns[name].astype(np.float32).reshape(
+            layer.groups, 1, -1
+        )
+        scaled *= self._rows[name].astype(np.float32).reshape(layer.groups, -1, 1)
+        return scaled
+
+
+def _inputs_shape(layer: Layer, channels: int) -> tuple[int, int, int, int]:
+    """Of `by_output`'s rows: groups, outputs, channels of the layer before, values of each."""
+    return layer.groups, layer.channels // layer.groups, channels // layer.groups, -1
+
+
+def _value(graph: GraphProto, name: str) -> np.ndarray[Any, Any]:
+    value = constant(graph, name)
+    assert value is not None, name
+    return value
 
 
 def _limits(

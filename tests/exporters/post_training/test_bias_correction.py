@@ -164,6 +164,17 @@ def test_no_images_are_refused():
         correct_biases(chain().build(), coarse, lambda: iter(()))
 
 
+def test_a_build_that_renames_layers_is_a_mistake():
+    def rename(model: ModelProto) -> ModelProto:
+        copy = coarse(model)
+        for node in copy.graph.node:
+            node.name += "/other"
+        return copy
+
+    with pytest.raises(ValueError, match="no layer of the float model's names"):
+        correct_biases(chain().build(), rename, images())
+
+
 def test_nan_names_its_tensor():
     from nnc.errors import NncError
 
