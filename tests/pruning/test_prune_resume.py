@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nnc import models
+from nnc.errors import NncError
 from nnc.toolchain.data import DataSet
 from nnc.toolchain.pruning import PruneSettings
 from nnc.toolchain.pruning.prune import PruneResult, prune
@@ -120,3 +121,29 @@ def test_the_state_of_another_run_is_left_alone(
     assert [one.fraction for one in result.rounds] == [0.25]
     alone = prune(other, checkpoint, small_data, tmp_path / "alone.safetensors")
     same(output, alone.output)
+
+
+def test_a_full_disk_is_one_line_and_leaves_what_was_done(
+    tmp_path: Path, checkpoint: Path, small_data: DataSet
+) -> None:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    told, output = settings("with patience"), tmp_path / "x.safetensors"
+    state = output.with_name("x.safetensors.resume")
+    with pytest.raises(StopError):
+        prune(told, checkpoint, small_data, output, progress=StopAfter(8))
+    whole = state.read_bytes()
+    try:
+        # The system says of a file over this size what it says of a full disk.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (512, before[1]))
+        with pytest.raises(
+            NncError, match="resume: no space left on the disk; free some"
+        ) as caught:
+            prune(told, checkpoint, small_data, output)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == [state.name]
+    assert state.read_bytes() == whole
+    prune(told, checkpoint, small_data, output)
+    assert [path.name for path in tmp_path.iterdir()] == [output.name]
