@@ -33,6 +33,10 @@ class Outcome:
         return self.out.splitlines()[-1]
 
 
+UNGUARDED = ("--no-max-drop", "--no-never-slower", "--calibration", "minmax")
+"""For quantising networks so small that int8 has nothing to win there."""
+
+
 @pytest.fixture
 def nnc(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     """Run the command line in this process."""
