@@ -7,13 +7,24 @@ from pathlib import Path
 import click
 
 from .console import Console
-from .options import data_options, device_option, fraction_list, report_options, seed_option
+from .options import (
+    arch_option,
+    data_options,
+    device_option,
+    folder_options,
+    fraction_list,
+    patience_option,
+    recover_option,
+    report_options,
+    seed_option,
+    train_images_option,
+)
 
 __all__ = ["compression"]
 
 
 @click.command()
-@click.option("--arch", required=True, metavar="NAME", help="mobilenet, shufflenet or alexnet.")
+@arch_option
 @data_options("fashion-mnist")
 @click.option(
     "--checkpoint",
@@ -55,13 +66,7 @@ __all__ = ["compression"]
     show_default=True,
     help="Epochs of retraining a step.",
 )
-@click.option(
-    "--recover",
-    type=click.Choice(["finetune", "reinit"]),
-    default="finetune",
-    show_default=True,
-    help="Retrain from the surviving weights, or from fresh ones.",
-)
+@recover_option
 @click.option(
     "--criterion",
     metavar="NAME",
@@ -75,16 +80,8 @@ __all__ = ["compression"]
     show_default=True,
     help="The same fraction of every layer, or one threshold over all.",
 )
-@click.option(
-    "--patience",
-    type=click.IntRange(1, 10_000),
-    help="End a retraining after so many epochs without gain.  [default: never]",
-)
-@click.option(
-    "--train-images",
-    type=click.IntRange(20),
-    help="Use this many training images, a fifth of them for validation.  [default: all]",
-)
+@patience_option
+@train_images_option("Use this many training images, a fifth of them for validation.")
 @click.option(
     "--jobs",
     type=click.IntRange(1, 1024),
@@ -92,14 +89,7 @@ __all__ = ["compression"]
 )
 @seed_option
 @device_option("auto", "cpu", "cuda", default="auto")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Folder of the study.",
-)
-@click.option("--force", is_flag=True, help="Replace another study's files there.")
+@folder_options("study")
 @report_options
 def compression(
     arch: str,

@@ -8,39 +8,32 @@ from typing import Any
 import click
 
 from .console import Console
-from .options import data_options, device_option, report_options, seed_option
+from .options import (
+    arch_option,
+    data_options,
+    device_option,
+    folder_options,
+    fraction_list,
+    report_options,
+    seed_option,
+    train_images_option,
+)
 
 __all__ = ["overfit"]
 
 
-def _fractions(
-    _context: click.Context, parameter: click.Parameter, value: str
-) -> tuple[float, ...]:
-    """click callback: ``0.1,0.2,0.3`` as a tuple of floats."""
-    try:
-        return tuple(float(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(
-            f"'{value}' is no list of numbers; expected fractions, as in 0.1,0.2,0.3",
-            param=parameter,
-        ) from None
-
-
 @click.command()
-@click.option("--arch", required=True, metavar="NAME", help="mobilenet, shufflenet or alexnet.")
+@arch_option
 @data_options("fashion-mnist-mini")
-@click.option(
-    "--train-images",
-    type=click.IntRange(20),
-    help="Use this many images, class-balanced, a fifth of them for validation; 10000 serves on a "
-    "CPU.  [default: all]",
+@train_images_option(
+    "Use this many images, class-balanced, a fifth of them for validation; 10000 serves on a CPU."
 )
 @click.option(
     "--sensitivities",
     metavar="S,S,..",
     default="0.05,0.1,0.2,0.4",
     show_default=True,
-    callback=_fractions,
+    callback=fraction_list,
     help="Fractions to prune.",
 )
 @click.option(
@@ -101,14 +94,7 @@ def _fractions(
 )
 @seed_option
 @device_option("auto", "cpu", "cuda", default="auto")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Folder of the study.",
-)
-@click.option("--force", is_flag=True, help="Replace networks there that have other settings.")
+@folder_options("study")
 @report_options
 def overfit(
     arch: str,

@@ -16,18 +16,25 @@ if TYPE_CHECKING:
     from ...runtimes.artifact import CardOverrides
 
 __all__ = [
+    "arch_option",
+    "batch_size_option",
     "card_overrides",
     "check_suffix",
     "data_options",
     "device_option",
     "float_list",
+    "folder_options",
     "foreign_options",
     "fraction_list",
     "input_argument",
+    "learning_rate_option",
     "output_options",
     "output_path",
+    "patience_option",
+    "recover_option",
     "report_options",
     "seed_option",
+    "train_images_option",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -92,6 +99,43 @@ seed_option = click.option(
 )
 
 
+arch_option = click.option(
+    "--arch", required=True, metavar="NAME", help="mobilenet, shufflenet or alexnet."
+)
+
+batch_size_option = click.option(
+    "--batch-size", type=click.IntRange(2, 65_536), help="Instead of the recipe's."
+)
+
+learning_rate_option = click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, 100, min_open=True),
+    help="Instead of the recipe's.",
+)
+
+recover_option = click.option(
+    "--recover",
+    type=click.Choice(["finetune", "reinit"]),
+    default="finetune",
+    show_default=True,
+    help="Retrain from the surviving weights, or from fresh ones.",
+)
+
+patience_option = click.option(
+    "--patience",
+    type=click.IntRange(1, 10_000),
+    help="End a retraining after so many epochs without a better validation accuracy.  "
+    "[default: never]",
+)
+
+
+def train_images_option(purpose: str) -> Callable[[F], F]:
+    """``--train-images``; ``purpose`` says what so many serve for."""
+    return click.option(
+        "--train-images", type=click.IntRange(20), help=f"{purpose}  [default: all]"
+    )
+
+
 def input_argument(name: str) -> Callable[[F], F]:
     """A positional path; whether a file lies there is the stage's to say."""
     return click.argument(name, type=click.Path(path_type=Path))
@@ -110,6 +154,24 @@ def output_options(*, required: bool, help_default: str = "") -> Callable[[F], F
             type=click.Path(path_type=Path),
             required=required,
             help="File to write." + (f"  [default: {help_default}]" if help_default else ""),
+        )(function)
+
+    return decorate
+
+
+def folder_options(content: str) -> Callable[[F], F]:
+    """``-o`` and ``--force`` of a command that writes a folder of ``content``."""
+
+    def decorate(function: F) -> F:
+        function = click.option(
+            "--force", is_flag=True, help=f"Replace another {content}'s files there."
+        )(function)
+        return click.option(
+            "-o",
+            "--output",
+            required=True,
+            type=click.Path(path_type=Path, file_okay=False),
+            help=f"Folder of the {content}.",
         )(function)
 
     return decorate

@@ -11,13 +11,18 @@ from ...errors import BudgetError, InputError
 from ..report.plain_text import count
 from .console import Console
 from .options import (
+    batch_size_option,
     data_options,
     device_option,
     input_argument,
+    learning_rate_option,
     output_options,
     output_path,
+    patience_option,
+    recover_option,
     report_options,
     seed_option,
+    train_images_option,
 )
 
 if TYPE_CHECKING:
@@ -110,25 +115,11 @@ def _amount(_context: click.Context, parameter: click.Parameter, value: str | No
     show_default=True,
     help="How the rounds share the way: all at once, evenly, or most of it early.",
 )
-@click.option(
-    "--recover",
-    type=click.Choice(["finetune", "reinit"]),
-    default="finetune",
-    show_default=True,
-    help="Retrain from the surviving weights, or from fresh ones.",
-)
+@recover_option
 @click.option("--epochs", type=click.IntRange(1, 10_000), help="Epochs a round.  [default: 2]")
-@click.option(
-    "--patience",
-    type=click.IntRange(1, 10_000),
-    help="End a round after so many epochs without a better validation accuracy.",
-)
-@click.option("--batch-size", type=click.IntRange(2, 65_536), help="Instead of the recipe's.")
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(0, 100, min_open=True),
-    help="Instead of the recipe's.",
-)
+@patience_option
+@batch_size_option
+@learning_rate_option
 @click.option(
     "--recipe",
     default="modern",
@@ -136,11 +127,7 @@ def _amount(_context: click.Context, parameter: click.Parameter, value: str | No
     metavar="modern|paper|FILE",
     help="Training recipe of the retraining.",
 )
-@click.option(
-    "--train-images",
-    type=click.IntRange(20),
-    help="Retrain on this many images, class-balanced.  [default: all]",
-)
+@train_images_option("Retrain on this many images, class-balanced.")
 @click.option(
     "--write-anyway",
     is_flag=True,

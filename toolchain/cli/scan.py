@@ -11,10 +11,14 @@ from .console import Console
 from .options import (
     data_options,
     device_option,
+    folder_options,
     fraction_list,
     input_argument,
+    patience_option,
+    recover_option,
     report_options,
     seed_option,
+    train_images_option,
 )
 
 __all__ = ["scan"]
@@ -58,23 +62,9 @@ __all__ = ["scan"]
     show_default=True,
     help="Retrain so long where a layer is pruned alone.",
 )
-@click.option(
-    "--recover",
-    type=click.Choice(["finetune", "reinit"]),
-    default="finetune",
-    show_default=True,
-    help="Retrain from the surviving weights, or from fresh ones.",
-)
-@click.option(
-    "--patience",
-    type=click.IntRange(1, 10_000),
-    help="End a retraining after so many epochs without gain.  [default: never]",
-)
-@click.option(
-    "--train-images",
-    type=click.IntRange(20),
-    help="Retrain on this many images, class-balanced.  [default: all]",
-)
+@recover_option
+@patience_option
+@train_images_option("Retrain on this many images, class-balanced.")
 @click.option(
     "--on",
     "part",
@@ -103,14 +93,7 @@ __all__ = ["scan"]
 @data_options(None, "what the checkpoint was trained on")
 @seed_option
 @device_option("auto", "cpu", "cuda", default="auto")
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to write.",
-)
-@click.option("--force", is_flag=True, help="Replace another scan's files there.")
+@folder_options("scan")
 @report_options
 def scan(
     checkpoint: Path,

@@ -9,19 +9,23 @@ import click
 from ..report.plain_text import count
 from .console import Console
 from .options import (
+    arch_option,
+    batch_size_option,
     check_suffix,
     data_options,
     device_option,
+    learning_rate_option,
     output_options,
     report_options,
     seed_option,
+    train_images_option,
 )
 
 __all__ = ["train"]
 
 
 @click.command()
-@click.option("--arch", required=True, metavar="NAME", help="mobilenet, shufflenet or alexnet.")
+@arch_option
 @data_options("fashion-mnist-mini")
 @click.option(
     "--recipe",
@@ -30,22 +34,14 @@ __all__ = ["train"]
     "--no-regularisation]",
 )
 @click.option("--epochs", type=click.IntRange(1, 10_000), help="Instead of the recipe's.")
-@click.option("--batch-size", type=click.IntRange(2, 65_536), help="Instead of the recipe's.")
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(0, 100, min_open=True),
-    help="Instead of the recipe's.",
-)
+@batch_size_option
+@learning_rate_option
 @click.option(
     "--image-size",
     type=click.IntRange(1, 1024),
     help="Pixels a side.  [default: the data set's; alexnet: 224]",
 )
-@click.option(
-    "--train-images",
-    type=click.IntRange(20),
-    help="Train on this many images, class-balanced.  [default: all]",
-)
+@train_images_option("Train on this many images, class-balanced.")
 @click.option(
     "--no-regularisation",
     "--no-regularization",
