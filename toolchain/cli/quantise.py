@@ -140,7 +140,7 @@ def quantise(
     from ...exporters.int8_settings import Int8Settings
     from ...exporters.ort_int8 import quantise as quantise_model
     from ...whole_files import check_output
-    from ..feeds import artifact_and_data, calibration_images, check_fits, held_back
+    from ..feeds import artifact_and_images, calibration_images, check_fits, held_back
     from ..report.int8 import explanation_lines, int8_lines
 
     model, output = output_path(model, output, ".int8.onnx")
@@ -156,7 +156,7 @@ def quantise(
         guard_images=guard_images,
     )
     replayed = None if plan is None else read_plan(plan)
-    artifact, data_set = artifact_and_data(
+    artifact, data_set = artifact_and_images(
         model, card_overrides(mean, std, image_size, labels), data, data_dir
     )
     check_output(output, overwrite=force)
