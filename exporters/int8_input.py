@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, NncError
-from .passes import INT8, run_passes
+from .passes import INT8, PASSES, run_passes
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -28,7 +28,7 @@ def prepare(model: ModelProto, source: str) -> ModelProto:
     """
     _refuse_quantised(model, source)
     model = _raise_opset(model, source)
-    run_passes(model)
+    run_passes(model, ("constants", "computed_constants", *PASSES))
     input_shape(model, source)
     _refuse_weights(model, source)
     run_passes(model, INT8)

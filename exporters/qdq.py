@@ -50,6 +50,6 @@ def insert_qdq(
     quantised.opset_import.extend(model.opset_import)
     quantised.functions.extend(model.functions)
     quantised.metadata_props.extend(model.metadata_props)
-    quantised.graph.CopyFrom(writer.write())
+    writer.write(quantised.graph)
     run_passes(quantised, ("dead_code",))
     return quantised

@@ -57,8 +57,9 @@ def quantise_weight(
 
     limit = 64 if profile.reduce_range else 127
     others = tuple(index for index in range(weight.ndim) if index != axis)
-    greatest = np.abs(weight).max(axis=others, initial=0.0).astype(np.float64)
-    scales = greatest / limit
+    highest = weight.max(axis=others, initial=0.0)
+    greatest = np.maximum(highest, -weight.min(axis=others, initial=0.0))
+    scales = greatest.astype(np.float64) / limit
     tiny = float(np.finfo(np.float32).tiny)
     if bias is not None:
         least = np.abs(bias.astype(np.float64).reshape(-1)) / (_BIAS_LIMIT * input_scale)
@@ -67,8 +68,10 @@ def quantise_weight(
     scales = np.where(scales < tiny, 1.0, scales).astype(np.float32)
     shape = [1] * weight.ndim
     shape[axis] = -1
-    values = np.rint(weight / scales.reshape(shape)).clip(-limit, limit).astype(np.int8)
-    return QuantisedWeight(values, scales, axis)
+    values = weight / scales.reshape(shape)
+    np.rint(values, out=values)
+    np.clip(values, -limit, limit, out=values)
+    return QuantisedWeight(values.astype(np.int8), scales, axis)
 
 
 def quantise_bias(

@@ -50,9 +50,9 @@ class Writer:
             for name in node.input:
                 self._readers.setdefault(name, []).append(node)
 
-    def write(self) -> GraphProto:
-        """The int8 graph; the source is not changed."""
-        from onnx import GraphProto, numpy_helper
+    def write(self, graph: GraphProto) -> None:
+        """Fill the empty ``graph``; the source is not changed."""
+        from onnx import numpy_helper
 
         for node in self._source.node:
             if node.name in self._plan.vanished:
@@ -65,7 +65,7 @@ class Writer:
                 self._keep(node)
         for value in self._source.output:
             self._restore(value.name)
-        graph = GraphProto(name=self._source.name)
+        graph.name = self._source.name
         graph.node.extend(self._draft.nodes)
         graph.input.extend(self._source.input)
         graph.output.extend(self._source.output)
@@ -76,7 +76,6 @@ class Writer:
         graph.initializer.extend(
             numpy_helper.from_array(value, name) for name, value in self._draft.constants.items()
         )
-        return graph
 
     def _find_ends(self) -> dict[str, str]:
         """Tensor -> what it is called after the activations that vanish into its saturation."""

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["apply"]
 
 _WIDTH = 16
+_GREATEST_WIDTH = 48
+"""Beyond it there is more to multiply by zero than is won."""
 
 
 def apply(model: ModelProto) -> PassResult:
     """Precondition: constants are initialisers. Postcondition: convolutions with constant weights
-    of their own, more than one group and 2 to 15 input channels a group have fewer, wider groups,
-    as far as the number of groups can be divided."""
+    of their own, more than one group and 2 to 15 input channels a group have fewer groups of 16 to
+    48 channels, where their number can be divided so."""
     from onnx import numpy_helper
 
     graph = model.graph
@@ -34,10 +36,12 @@ def apply(model: ModelProto) -> PassResult:
         weight = constant(graph, node.input[1]) if groups > 1 else None
         if weight is None or not 1 < weight.shape[1] < _WIDTH or counts[node.input[1]] > 1:
             continue
+        width = weight.shape[1]
         together = next(
-            (k for k in range(2, groups + 1) if groups % k == 0 and k * weight.shape[1] >= _WIDTH),
-            groups,
+            (k for k in range(2, groups + 1) if groups % k == 0 and k * width >= _WIDTH), 0
         )
+        if not 0 < together * width <= _GREATEST_WIDTH:
+            continue
         stored = next(tensor for tensor in graph.initializer if tensor.name == node.input[1])
         stored.CopyFrom(numpy_helper.from_array(_joined(weight, groups, together), stored.name))
         next(item for item in node.attribute if item.name == "group").i = groups // together
