@@ -113,15 +113,15 @@ class Rounds:
             opened = None
         if self._budget is not None and not missed:
             over = self._budget.over(self._network, done[-1].latency_ms)
-            missed = self._told(over, "; no training is repeated for that")
+            missed = self._told(over, "the same command measures it again, without training; or ")
         return before, tuple(done), missed
 
-    def _told(self, missed: str, more: str = "") -> str:
+    def _told(self, missed: str, advice: str = "") -> str:
         """``missed``, raised as BudgetError unless nothing is, or the network is wanted anyway."""
         if missed and not self._settings.write_anyway:
             raise BudgetError(
-                f"{missed}; nothing was written: raise the target, "
-                f"or pass --write-anyway to keep that network{more}"
+                f"{missed}; nothing was written: {advice}raise the target, "
+                "or pass --write-anyway to keep that network"
             )
         return missed
 
