@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Builder"]
 
-TOOL_IMAGES = 256
+_MOST_TOOL_IMAGES = 256
+_LEAST_TOOL_IMAGES = 32
+_TOOL_POSITIONS = 1 << 20
+"""A large image shows a layer many positions, so fewer of them tell as much."""
 
 Batches = Callable[[], "Iterator[np.ndarray[Any, Any]]"]
 Ranges = Mapping[str, tuple[float, float]]
@@ -114,11 +117,14 @@ class Builder:
 
     def _few(self) -> Iterator[np.ndarray[Any, Any]]:
         """As many calibration images as the accuracy tools gain from."""
-        left = TOOL_IMAGES
+        used = 0
         for batch in self.images():
             yield batch  # whole, because the model may take no other size
-            left -= len(batch)
-            if left <= 0:
+            used += len(batch)
+            positions = used * batch.shape[2] * batch.shape[3]
+            if used >= _MOST_TOOL_IMAGES or (
+                used >= _LEAST_TOOL_IMAGES and positions >= _TOOL_POSITIONS
+            ):
                 return
 
     def _weights(
