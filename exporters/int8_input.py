@@ -26,6 +26,7 @@ def prepare(model: ModelProto, source: str) -> ModelProto:
     by ``source``, where it is int8 already, is not float32, has not exactly one image input, or
     cannot be brought to a later opset; NncError, naming the tensor, where a weight is not finite.
     """
+    _refuse_size(model, source)
     _refuse_quantised(model, source)
     model = _raise_opset(model, source)
     run_passes(model, ("constants", "computed_constants", *PASSES))
@@ -72,6 +73,16 @@ def _refuse_quantised(model: ModelProto, source: str) -> None:
                 f"{source} is already quantised (it has {node.op_type} nodes); "
                 "quantise the float model it was made from"
             )
+
+
+def _refuse_size(model: ModelProto, source: str) -> None:
+    from ..runtimes.onnx_files import LARGEST_BYTES
+
+    if (size := model.ByteSize()) > LARGEST_BYTES:
+        raise InputError(
+            f"{source} takes {size} bytes with its external data; "
+            "int8 is made of models up to 2 GB, prune it or quantise its parts"
+        )
 
 
 def _refuse_weights(model: ModelProto, source: str) -> None:

@@ -33,10 +33,10 @@ def activation_scale(span: Range, profile: Profile) -> Scale:
     """The asymmetric 8-bit scale that covers ``span`` and represents zero exactly."""
     import numpy as np
 
+    # So narrow that its scale would not be a normal number: zero throughout, but for noise.
+    if max(span[1], -span[0]) < 256 * float(np.finfo(np.float32).tiny):
+        span = (0.0, 0.0)
     scale, zero_point = profile.grid.parameters(*span)
-    # So small that its scale would not be a normal number: zero throughout, but for noise.
-    if np.float32(scale) < np.finfo(np.float32).tiny:
-        scale, zero_point = 1.0, profile.grid.lowest
     return Scale(float(np.float32(scale)), int(zero_point), profile.signed_activations)
 
 
