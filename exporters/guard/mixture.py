@@ -51,7 +51,7 @@ class Mixtures:
         slow: list[Unit] = []
         if self._start.pace is not None and self._start.pace.slower:
             for slow, why in self._faster():
-                if not slow:
+                if not slow or not self._useful(slow):
                     continue
                 trial = self._try(slow, why)
                 if trial.passed:
@@ -105,6 +105,8 @@ class Mixtures:
         order = [entry.unit for entry in by_worth(self.ranked) if entry.unit.name not in taken]
         failing, count = 0, 1
         passing: int | None = None
+        while order and not self._useful([*already, *order]):
+            order.pop()  # some layer must be left in int8
         with suppress(OutOfTimeError):  # what holds by then is still to be timed
             while passing is None and failing < len(order):
                 if self._holds([*already, *order[:count]]):
@@ -166,6 +168,11 @@ class Mixtures:
             names.add(entry.unit.name)
             saved += entry.gain_ms
         return [unit for unit in self._units if unit.name not in names]
+
+    def _useful(self, units: Sequence[Unit]) -> bool:
+        """Whether a layer is left in int8: a file all in float is no answer."""
+        taken = {unit.name for unit in units}
+        return any(unit.computing and unit.name not in taken for unit in self._units)
 
     def _with(self, units: Sequence[Unit], base: Candidate | None = None) -> Candidate:
         nodes = {node for unit in units for node in unit.nodes}

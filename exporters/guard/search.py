@@ -71,6 +71,8 @@ class Search:
         trial = self.verdict(start, "whole network in int8")
         if trial.passed:
             return trial
+        if not self.limits.search_seconds:
+            raise BudgetError(self._failure())
         self._deadline = self._clock() + self.limits.search_seconds
         with suppress(OutOfTimeError):
             if more_tools and not self.holds(trial.drop):

@@ -28,6 +28,8 @@ class Unit:
     nodes: tuple[str, ...]
     output: str
     """The tensor that leaves it."""
+    computing: bool
+    """Whether it has weights to multiply by, and is not mere arithmetic on what it reads."""
 
 
 def find_units(model: ModelProto) -> tuple[Unit, ...]:
@@ -53,7 +55,7 @@ def find_units(model: ModelProto) -> tuple[Unit, ...]:
                 nodes.append(after.name)
                 last = after
         taken.update(nodes)
-        units[node.name] = Unit(node.name, tuple(nodes), last.output[0])
+        units[node.name] = Unit(node.name, tuple(nodes), last.output[0], node.op_type in _COMPUTING)
     return tuple(units.values())
 
 

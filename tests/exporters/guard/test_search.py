@@ -176,7 +176,17 @@ def test_no_time_means_no_search(world) -> None:
     looking = search(world, search_seconds=0)
     with pytest.raises(BudgetError, match="--search-seconds"):
         looking.run([Candidate()], more_tools=False)
-    assert world.now <= 3
+    assert len(looking.trials) == 1
+
+
+def test_a_file_all_in_float_is_no_answer(world) -> None:
+    world.gains = dict.fromkeys(UNITS, -0.5)
+    world.ratio = lambda c: 1.0 if set(UNITS) <= set(c.float_nodes) else 0.5
+    with pytest.raises(BudgetError, match="not slower than float"):
+        search(world).run([Candidate()], more_tools=True)
+    world.points = lambda c: 0.0 if set(UNITS) <= set(c.float_nodes) else 9.0
+    with pytest.raises(BudgetError, match=r"at most 0\.5 points lost"):
+        search(world, timed=False, search_seconds=500).run([Candidate()], more_tools=True)
 
 
 def test_the_search_ends_in_time_with_what_holds(world) -> None:
