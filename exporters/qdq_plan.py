@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING
 
-from .passes.graph import attribute, consumers, initialisers, producers, tensor_types
+from .passes.graph import attribute, consumers, initialisers, producers
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
@@ -68,21 +68,14 @@ def followers(graph: GraphProto) -> dict[str, str]:
 
 
 def make_plan(model: ModelProto, ranged: Collection[str], float_nodes: Collection[str]) -> Plan:
-    """Plan int8 for ``model``; only tensors in ``ranged`` can be integers."""
-    from onnx import TensorProto
-
+    """Plan int8 for ``model``; only float tensors in ``ranged`` can become integers."""
     graph = model.graph
     known = initialisers(graph)
-    types = tensor_types(model)
     able = {
         node.name
         for node in graph.node
         if node.name not in float_nodes
         and not hindrance(node, known)
-        and all(
-            types.get(name, (TensorProto.FLOAT, ()))[0] == TensorProto.FLOAT
-            for name in (*_activations(node, known), *node.output)
-        )
         and all(name in ranged for name in (*_activations(node, known), *node.output) if name)
     }
     wanted = _wanted(graph, able, known)

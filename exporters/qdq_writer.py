@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from .passes.graph import attribute, initialisers, subgraphs
 from .qdq_draft import Draft
+from .qdq_layers import layer_constants
 from .qdq_plan import LAYERS, Plan
-from .qdq_scales import Range, Scale, activation_scale, quantise_bias, quantise_weight
-from .qdq_weights import QuantisedWeight
+from .qdq_scales import Range, Scale, activation_scale
 
 if TYPE_CHECKING:
     import numpy as np
     from onnx import GraphProto, NodeProto
 
     from .profiles import Profile
+    from .qdq_weights import QuantisedWeight
 
 __all__ = ["Writer"]
 
@@ -229,48 +230,10 @@ class Writer:
 
     def _layer_inputs(self, node: NodeProto) -> list[str]:
         """Input, weights and bias of a Conv, Gemm or MatMul."""
-        from onnx import numpy_helper
-
         _, scale = self._as_integers(node.input[0])
-        weight = numpy_helper.to_array(self._known[node.input[1]])
-        bias = None
-        if len(node.input) > 2 and node.input[2]:
-            bias = numpy_helper.to_array(self._known[node.input[2]])
-        axis = 0
-        if node.op_type != "Conv":
-            axis = 0 if attribute(node, "transB", 0) else 1
-        own = self._weights.get(node.input[1]) or quantise_weight(
-            weight, axis, self._profile, bias=bias, input_scale=scale.scale
-        )
-        inputs = [self._dequantised(node.input[0]), self._weight(node, own)]
-        if bias is not None:
-            values, steps = quantise_bias(bias, scale.scale, own.scales)
-            stem = node.input[2]
-            constants = [
-                self._draft.constant(f"{stem}_quantized", values),
-                self._draft.constant(f"{stem}_scale", steps),
-            ]
-            name = self._draft.name(f"{stem}_dequantized")
-            self._draft.add("DequantizeLinear", constants, name, axis=0)
-            inputs.append(name)
-        return inputs
-
-    def _weight(self, node: NodeProto, own: QuantisedWeight) -> str:
-        """The DequantizeLinear of int8 weights."""
-        import numpy as np
-
-        stem = node.input[1]
-        constants = [
-            self._draft.constant(f"{stem}_quantized", own.values),
-            self._draft.constant(f"{stem}_scale", own.scales),
-        ]
-        # Zero points of 0 are the default; ONNX Runtime fuses a Conv without them, but no Gemm.
-        if node.op_type != "Conv":
-            zeros = np.zeros(own.scales.shape, np.int8)
-            constants.append(self._draft.constant(f"{stem}_zero_point", zeros))
-        name = self._draft.name(f"{stem}_dequantized")
-        self._draft.add("DequantizeLinear", constants, name, axis=own.axis)
-        return name
+        own = self._weights.get(node.input[1])
+        constants = layer_constants(self._draft, node, self._known, scale, self._profile, own)
+        return [self._dequantised(node.input[0]), *constants]
 
     def _constant_operand(self, name: str) -> str:
         from onnx import numpy_helper
