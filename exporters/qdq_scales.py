@@ -33,9 +33,6 @@ def activation_scale(span: Range, profile: Profile) -> Scale:
     """The asymmetric 8-bit scale that covers ``span`` and represents zero exactly."""
     import numpy as np
 
-    # So narrow that its scale would not be a normal number: zero throughout, but for noise.
-    if max(span[1], -span[0]) < 256 * float(np.finfo(np.float32).tiny):
-        span = (0.0, 0.0)
     scale, zero_point = profile.grid.parameters(*span)
     return Scale(float(np.float32(scale)), int(zero_point), profile.signed_activations)
 

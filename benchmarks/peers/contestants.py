@@ -135,8 +135,8 @@ def ort_static(task: Task, threads: int) -> Made:
 
 def nnc_int8(task: Task, threads: int) -> Made:
     """nnc quantise: its defaults for trained networks; no guard for random weights."""
-    from nnc import read_artifact
     from nnc.exporters.ort_int8 import Int8Settings, quantise
+    from nnc.runtimes.artifact import read_artifact
     from nnc.toolchain.data import open_data
     from nnc.toolchain.feeds import held_back
 

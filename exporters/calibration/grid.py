@@ -10,6 +10,8 @@ __all__ = ["SIGNED", "UNSIGNED", "Grid", "Range"]
 
 Range = tuple[float, float]
 
+_NO_WIDTH = 256 * 2.0**-126
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -48,11 +50,11 @@ class Grid:
     def parameters(self, low: float, high: float) -> tuple[float, int]:
         """Scale and zero point for a range, as ONNX Runtime's quantiser computes them.
 
-        A real value x becomes ``round(x / scale) + zero point``, saturated. A range without width
-        has scale 1.
+        A real value x becomes ``round(x / scale) + zero point``, saturated. A range without width,
+        or so narrow that its scale would be no normal float32, has scale 1.
         """
         low, high = self.widened(low, high)
-        if high == low:
+        if max(high, -low) < _NO_WIDTH:
             return 1.0, self._middle if self.symmetric else self.lowest
         if self.symmetric:
             middle = self._middle

@@ -10,9 +10,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from nnc.exporters.int8_settings import Int8Settings
 from nnc.exporters.onnx_export import ExportResult, export
 from nnc.model_card import InputSpec, ModelCard, Stage
 
+AVX2 = Int8Settings(target="avx2", samples=96)
 LABELS = tuple(f"class {i}" for i in range(10))
 
 
@@ -128,6 +130,24 @@ def tiny_model(
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+@pytest.fixture
+def tiny(tmp_path) -> Path:
+    path = tmp_path / "tiny.onnx"
+    onnx.save(tiny_model(), path)
+    return path
+
+
+def noise(count=64, channels=1, size=8, batch=32, seed=0):
+    """Calibration batches for the tiny network."""
+
+    def images():
+        rng = np.random.default_rng(seed)
+        for _ in range(count // batch):
+            yield rng.standard_normal((batch, channels, size, size)).astype(np.float32)
+
+    return images
 
 
 def run_onnx(model: onnx.ModelProto | Path, *inputs: np.ndarray) -> np.ndarray:
