@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,10 @@ from nnc.toolchain.data.npz import open_npz
 
 # Two OpenMP teams on two cores wait for each other most of the time; tiny networks need one thread.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell's background job starts with Ctrl-C ignored, and so would every process started here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
