@@ -1,0 +1,200 @@
+"""The sidecar of an engine, ``X.engine.json``: all that the plan does not say of itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..errors import InputError
+from ..model_card import ModelCard
+from ..whole_files import check_input, write_whole
+from .base import TensorSpec
+
+__all__ = ["SCHEMA_VERSION", "LayerPrecision", "Sidecar", "read_sidecar", "sidecar_path"]
+
+SCHEMA_VERSION = 1
+
+_T = TypeVar("_T")
+_LARGEST = 256 << 20
+
+
+@dataclass(frozen=True)
+class LayerPrecision:
+    """A layer of the network and what it computes in."""
+
+    name: str
+    op: str
+    precision: str
+    """``int8``, ``fp16`` or ``fp32``."""
+    why: str = ""
+    """Why it is no int8, where int8 was asked for."""
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What an engine is, where it runs and what it came from."""
+
+    flavour: str
+    """``tensorrt`` or ``rtx``."""
+    version: str
+    """Of the library that built it, which is the one that loads it: ``10.13.0.35``."""
+    cuda: str
+    """Major version of the CUDA that library was built for; may be empty."""
+    precision: str
+    batch: tuple[int, int, int]
+    """Least, best and greatest batch size."""
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    card: ModelCard
+    engine_sha256: str
+    parent_sha256: str
+    """Of the ONNX file that the engine was built from."""
+    parameters: int
+    nonzero_parameters: int
+    own_metadata: bool = True
+    """Whether the card comes from nnc's metadata in the ONNX file."""
+    gpu: str = ""
+    """Name of the GPU it was built on; empty where it was built for ``targets`` without one."""
+    capability: int | None = None
+    """Compute capability of that GPU: 89 is 8.9, 120 is 12.0."""
+    targets: tuple[int, ...] = ()
+    """Compute capabilities it was built for; () is ``capability`` alone."""
+    layers: tuple[LayerPrecision, ...] = ()
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    """Which images, which method; empty without calibration."""
+    build_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if len(self.batch) != 3 or not 1 <= self.batch[0] <= self.batch[1] <= self.batch[2]:
+            raise InputError(
+                f"batch sizes {list(self.batch)}: expected three whole numbers, "
+                "least, best and greatest"
+            )
+        if not self.targets and self.capability is None:
+            raise InputError("an engine needs the GPU it was built on, or its targets")
+
+    @property
+    def runs_on(self) -> tuple[int, ...]:
+        """Compute capabilities of the GPUs that it runs on."""
+        return self.targets or ((self.capability,) if self.capability is not None else ())
+
+    def to_json(self) -> dict[str, Any]:
+        """The sidecar as plain JSON values; the card's properties without their ``nnc.``."""
+        values = asdict(self)
+        values["card"] = {
+            key.removeprefix("nnc."): json.loads(text)
+            for key, text in self.card.to_properties().items()
+        }
+        return {"schema_version": SCHEMA_VERSION, **values}
+
+    @classmethod
+    def from_json(cls, values: Any, source: str) -> Sidecar:
+        """Read `to_json` back; ``source`` names the file in messages.
+
+        Raises InputError where it is damaged, or of a newer schema than this nnc knows.
+        """
+        try:
+            version = _typed(_typed(values, dict, "the file")["schema_version"], int, "schema")
+            if version > SCHEMA_VERSION:
+                raise InputError(
+                    f"schema {version}, this nnc reads up to {SCHEMA_VERSION}; update nnc"
+                )
+            properties = {
+                f"nnc.{key}": json.dumps(value)
+                for key, value in _typed(values["card"], dict, "card").items()
+            }
+            card = ModelCard.from_properties(properties, source)
+            if card is None:
+                raise ValueError("no card")
+            capability = values["capability"]
+            return cls(
+                **{name: _typed(values[name], str, name) for name in _TEXTS},
+                **{name: _typed(values[name], int, name) for name in _WHOLE},
+                batch=_triple(values["batch"]),
+                inputs=_tensors(values["inputs"], "inputs"),
+                outputs=_tensors(values["outputs"], "outputs"),
+                card=card,
+                own_metadata=_typed(values["own_metadata"], bool, "own_metadata"),
+                capability=None if capability is None else _typed(capability, int, "capability"),
+                targets=_whole_numbers(values["targets"], "targets"),
+                layers=tuple(map(_layer, _typed(values["layers"], list, "layers"))),
+                calibration=_typed(values["calibration"], dict, "calibration"),
+                build_seconds=float(values["build_seconds"]),
+            )
+        except InputError as error:
+            raise InputError(f"{source}: {str(error).removeprefix(f'{source}: ')}") from error
+        except KeyError as error:
+            raise InputError(f"{source}: damaged sidecar (no {error})") from error
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InputError(f"{source}: damaged sidecar ({error})") from error
+
+    def write(self, path: Path, *, overwrite: bool = False) -> None:
+        """Write it as ``path``, whole or not at all."""
+        with write_whole(path, overwrite=overwrite) as temporary:
+            temporary.write_text(self.to_text(), encoding="utf-8")
+
+    def to_text(self) -> str:
+        """The content of the file."""
+        return json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n"
+
+
+_TEXTS = ("flavour", "version", "cuda", "precision", "engine_sha256", "parent_sha256", "gpu")
+_WHOLE = ("parameters", "nonzero_parameters")
+
+
+def sidecar_path(engine: Path) -> Path:
+    """``X.engine.json`` of ``X.engine``."""
+    return engine.with_name(engine.name + ".json")
+
+
+def read_sidecar(engine: Path) -> Sidecar | None:
+    """The sidecar of an engine; None where it has none. InputError where it is damaged."""
+    path = sidecar_path(engine)
+    if not path.exists():
+        return None
+    check_input(path)
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError(f"over {_LARGEST >> 20} MiB")
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: no readable sidecar ({error})") from error
+    return Sidecar.from_json(values, str(path))
+
+
+def _typed(value: Any, kind: type[_T], name: str) -> _T:
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise TypeError(f"{name}: expected {kind.__name__}, found {type(value).__name__}")
+    return value
+
+
+def _whole_numbers(values: Any, name: str) -> tuple[int, ...]:
+    return tuple(_typed(value, int, name) for value in _typed(values, list, name))
+
+
+def _triple(values: Any) -> tuple[int, int, int]:
+    least, best, greatest = _whole_numbers(values, "batch")
+    return least, best, greatest
+
+
+def _tensors(values: Any, name: str) -> tuple[TensorSpec, ...]:
+    return tuple(_tensor(_typed(value, dict, name), name) for value in _typed(values, list, name))
+
+
+def _tensor(value: dict[str, Any], name: str) -> TensorSpec:
+    shape = _typed(value["shape"], list, name)
+    return TensorSpec(
+        _typed(value["name"], str, name),
+        _typed(value["dtype"], str, name),
+        tuple(None if size is None else _typed(size, int, name) for size in shape),
+    )
+
+
+def _layer(value: Any) -> LayerPrecision:
+    entry = _typed(value, dict, "layers")
+    return LayerPrecision(
+        **{key: _typed(entry[key], str, "layers") for key in ("name", "op", "precision", "why")}
+    )
