@@ -8,6 +8,8 @@ from ..errors import InputError, NncError
 from .passes import INT8, PASSES, run_passes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from onnx import ModelProto
 
 __all__ = ["input_shape", "prepare"]
@@ -18,9 +20,9 @@ LOWEST_OPSET = 13
 CONVERT_TO_OPSET = 17
 
 
-def prepare(model: ModelProto, source: str) -> ModelProto:
+def prepare(model: ModelProto, source: str, passes: Sequence[str] = INT8) -> ModelProto:
     """Check ``model`` and return it cleaned by the graph passes, at opset 13 or later, every node
-    with a name of its own.
+    with a name of its own. ``passes`` are those that suit what will run the int8 model.
 
     The model is edited in place unless its opset is too old. Raises InputError, naming the model
     by ``source``, where it is int8 already, is not float32, has not exactly one image input, or
@@ -32,7 +34,7 @@ def prepare(model: ModelProto, source: str) -> ModelProto:
     run_passes(model, ("constants", "computed_constants", *PASSES))
     input_shape(model, source)
     _refuse_weights(model, source)
-    run_passes(model, INT8)
+    run_passes(model, passes)
     _name_nodes(model)
     return model
 

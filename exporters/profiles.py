@@ -1,4 +1,4 @@
-"""Which integer types suit which CPU's int8 kernels in ONNX Runtime."""
+"""Which integer types suit which int8 kernels: those of ONNX Runtime by CPU, those of TensorRT."""
 
 from __future__ import annotations
 
@@ -8,21 +8,26 @@ from dataclasses import dataclass
 from ..errors import InputError
 from .calibration.grid import SIGNED, UNSIGNED, Grid
 
-__all__ = ["PROFILES", "TARGETS", "Profile", "choose_profile"]
+__all__ = ["PROFILES", "TARGETS", "TENSORRT", "Profile", "choose_profile"]
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Types of an int8 file: asymmetric per-tensor activations, symmetric per-channel weights."""
+    """Types of an int8 file: per-tensor activations, symmetric per-channel weights."""
 
     name: str
     signed_activations: bool
     reduce_range: bool
     """Keep weights within 7 bits, so that the sum of two u8*s8 products fits int16."""
 
+    symmetric: bool = False
+    """Activations, too, have their zero at the integer 0."""
+
     @property
     def grid(self) -> Grid:
         """The integers an activation may take."""
+        if self.symmetric:
+            return Grid(SIGNED.lowest, SIGNED.highest, symmetric=True)
         return SIGNED if self.signed_activations else UNSIGNED
 
 
@@ -35,6 +40,9 @@ PROFILES: dict[str, Profile] = {
 }
 
 TARGETS: tuple[str, ...] = ("auto", *PROFILES)
+
+TENSORRT = Profile("tensorrt", signed_activations=True, reduce_range=False, symmetric=True)
+"""Explicit quantisation as TensorRT takes it: no zero points."""
 
 _VNNI = {"vnni", "avx_vnni", "avxvnni", "avx512_vnni", "avx512vnni"}
 

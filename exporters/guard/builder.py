@@ -43,14 +43,16 @@ class Builder:
         threads: int = 0,
         seed: int = 0,
         progress: Progress = SILENT,
+        insert: Callable[..., ModelProto] = insert_qdq,
     ) -> None:
         """``methods`` are the calibrations that candidates may name. ``images()`` goes through the
         calibration images, float32 [N, C, H, W], about ``images_a_pass`` of them each time.
+        ``insert`` writes the int8 model, as `nnc.exporters.qdq.insert_qdq` does.
         """
         self.prepared = prepared
         self.images, self.profile, self.methods = images, profile, tuple(methods)
         self._count, self._threads, self._seed = images_a_pass, threads, seed
-        self._progress = progress
+        self._progress, self._insert = progress, insert
         self._equalised: ModelProto | None = None
         self._observed: dict[bool, Observations] = {}
         self._rounded: dict[tuple[object, ...], dict[str, QuantisedWeight]] = {}
@@ -65,7 +67,7 @@ class Builder:
         weights = self._weights(candidate, model, ranges)
 
         def quantised(base: ModelProto) -> ModelProto:
-            return insert_qdq(
+            return self._insert(
                 base, ranges, self.profile, float_nodes=candidate.float_nodes, weights=weights
             )
 

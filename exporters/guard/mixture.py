@@ -76,6 +76,8 @@ class Mixtures:
         one = search.sample(1)
         times = [
             unit_times(model, self._prepared, self._units, one, threads=search.threads)
+            if search.runs_here
+            else dict.fromkeys((unit.name for unit in self._units), 0.0)
             for model in (self._prepared, quantised)
         ]
         inaccurate = self._start.drop is not None and not search.holds(self._start.drop)

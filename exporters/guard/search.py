@@ -45,16 +45,19 @@ class Search:
         sample: Callable[[int], np.ndarray[Any, Any]],
         threads: int = 1,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        runs_here: bool = True,
     ) -> None:
         """Without ``judge``, accuracy is not looked at; without ``pace``, time is not.
 
         ``sample(n)`` gives images that the model takes in one batch, ``n`` where it leaves a
-        choice: float32 [N, C, H, W]. ``threads`` are those of the node times.
+        choice: float32 [N, C, H, W]. ``threads`` are those of the node times; without
+        ``runs_here`` there are none, for what is slow here says nothing of where int8 will run.
         """
         self.builder, self.limits, self.judge = builder, limits, judge
         self.trials: list[Trial] = []
         self.ranked: tuple[RankedUnit, ...] = ()
-        self.sample, self.threads = sample, threads
+        self.sample, self.threads, self.runs_here = sample, threads, runs_here
         self._pace = pace
         self._paces: dict[tuple[str, ...], Pace] = {}
         self._task, self._clock = task, clock

@@ -1,12 +1,14 @@
-"""``nnc quantise``: a float ONNX file in, an int8 one out; needs no PyTorch."""
+"""``nnc quantise``: a float ONNX file in, an int8 one or an engine out; needs no PyTorch."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .console import Console
+from .engine_options import EngineOptions, Source, build, check_backend, engine_options
 from .options import (
     card_overrides,
     data_options,
@@ -18,6 +20,10 @@ from .options import (
     seed_option,
 )
 
+if TYPE_CHECKING:
+    from ...exporters.guard.plan import Plan
+    from ...exporters.int8_settings import Int8Settings
+
 __all__ = ["quantise"]
 
 
@@ -25,11 +31,12 @@ __all__ = ["quantise"]
 @input_argument("model")
 @click.option(
     "--backend",
-    type=click.Choice(["ort"]),
+    type=click.Choice(["ort", "trt"]),
     default="ort",
     show_default=True,
-    help="What will run the file: ONNX Runtime.",
+    help="What will run the file: ONNX Runtime on a CPU, or TensorRT on a GPU.",
 )
+@engine_options
 @click.option(
     "--samples",
     type=click.IntRange(1),
@@ -42,7 +49,7 @@ __all__ = ["quantise"]
     type=click.Choice(["auto", "avx2", "vnni", "arm64"]),
     default="auto",
     show_default=True,
-    help="The CPU it is for; auto: this one.",
+    help="ort: the CPU it is for; auto: this one.",
 )
 @click.option(
     "--calibration",
@@ -77,7 +84,7 @@ __all__ = ["quantise"]
     "--never-slower/--no-never-slower",
     default=True,
     show_default=True,
-    help="Refuse a file that is slower than MODEL on this machine.",
+    help="ort: refuse a file that is slower than MODEL on this machine.",
 )
 @click.option(
     "--search-seconds",
@@ -98,15 +105,18 @@ __all__ = ["quantise"]
     type=click.Path(path_type=Path),
     help="Make the choice of an earlier run again: its saved --json.",
 )
-@click.option("--explain", is_flag=True, help="Say of every node whether it is int8, and why.")
+@click.option("--explain", is_flag=True, help="Say of every layer whether it is int8, and why.")
 @data_options(None, "what the model was trained on")
 @seed_option
 @foreign_options
-@output_options(required=False, help_default="MODEL.int8.onnx")
+@output_options(required=False, help_default="MODEL.int8.onnx, MODEL.engine")
 @report_options
+@click.pass_context
 def quantise(
+    context: click.Context,
     model: Path,
     backend: str,
+    engine: EngineOptions,
     samples: int,
     target: str,
     calibration: str,
@@ -130,20 +140,18 @@ def quantise(
     force: bool,
     console: Console,
 ) -> None:
-    """Make an int8 file of an ONNX file (static, per-channel, QDQ).
+    """Make an int8 file, or a TensorRT engine, of an ONNX file (static, per-channel, Q/DQ).
 
-    Also spelled quantize. Works where torch is not installed. Judges the file on held-back training
-    images and times it beside MODEL; writes none that loses or slows down too much.
+    Also spelled quantize. Works where torch is not installed. Judges int8 on held-back training
+    images, and for ONNX Runtime times it beside MODEL; writes none that loses or slows down too
+    much. An engine gets a sidecar, OUTPUT.json; a MODEL with TensorRT's Q/DQ is built at once.
     """
-    del backend  # ONNX Runtime is the only one so far
     from ...exporters.guard.plan import read_plan
     from ...exporters.int8_settings import Int8Settings
-    from ...exporters.ort_int8 import quantise as quantise_model
-    from ...whole_files import check_output
-    from ..feeds import artifact_and_images, calibration_images, check_fits, held_back
-    from ..report.int8 import explanation_lines, int8_lines
 
-    model, output = output_path(model, output, ".int8.onnx")
+    check_backend(context, backend)
+    suffix = ".engine" if backend == "trt" else ".int8.onnx"
+    model, output = output_path(model, output, suffix)
     settings = Int8Settings(
         target=target,
         samples=samples,
@@ -151,24 +159,45 @@ def quantise(
         percentile=percentile,
         tools=tools,
         max_drop=None if no_max_drop else max_drop,
-        never_slower=never_slower,
+        never_slower=never_slower and backend == "ort",
         search_seconds=search_seconds,
         guard_images=guard_images,
     )
     replayed = None if plan is None else read_plan(plan)
-    artifact, data_set = artifact_and_images(
-        model, card_overrides(mean, std, image_size, labels), data, data_dir
-    )
+    source = Source(model, card_overrides(mean, std, image_size, labels), data, data_dir, seed)
+    if backend == "trt":
+        build(source, output, settings, engine, replayed, console, explain=explain, force=force)
+    else:
+        _quantise_for_cpu(source, output, settings, replayed, console, explain=explain, force=force)
+
+
+def _quantise_for_cpu(
+    source: Source,
+    output: Path,
+    settings: Int8Settings,
+    plan: Plan | None,
+    console: Console,
+    *,
+    explain: bool,
+    force: bool,
+) -> None:
+    from ...exporters.ort_int8 import quantise as quantise_model
+    from ...whole_files import check_output
+    from ..feeds import artifact_and_images, calibration_images, check_fits, held_back
+    from ..report.int8 import explanation_lines, int8_lines
+
+    model, seed = source.model, source.seed
+    artifact, data_set = artifact_and_images(model, source.overrides, source.data, source.data_dir)
     check_output(output, overwrite=force)
     check_fits(artifact.card.input, data_set, model)
-    images = calibration_images(data_set, artifact.card.input, samples, seed)
+    images = calibration_images(data_set, artifact.card.input, settings.samples, seed)
     result = quantise_model(
         model,
         output,
         images,
         settings,
-        held_back=held_back(data_set, artifact.card.input, guard_images, seed),
-        plan=replayed,
+        held_back=held_back(data_set, artifact.card.input, settings.guard_images, seed),
+        plan=plan,
         card=artifact.card,
         data=data_set.reference,
         record=images.record.to_json(),

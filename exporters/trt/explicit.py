@@ -1,0 +1,73 @@
+"""ONNX files that are int8 already, in the explicit form that TensorRT takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...errors import InputError
+from ..passes.graph import initialisers, producers
+from .rules import CHOSEN, LAYERS, hindrance
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+__all__ = ["check_explicit", "is_quantised", "why_float"]
+
+_BORDERS = ("QuantizeLinear", "DequantizeLinear")
+_REMEDY = "quantise the float model it was made from"
+
+
+def is_quantised(model: ModelProto) -> bool:
+    """Whether the model has int8 in it, in whichever form."""
+    return any(
+        node.op_type in _BORDERS or node.op_type.startswith(("QLinear", "QGemm"))
+        for node in model.graph.node
+    )
+
+
+def check_explicit(model: ModelProto, source: str) -> None:
+    """Raise InputError, naming the model by ``source``, unless all its Q/DQ is TensorRT's kind.
+
+    That is symmetric int8, with float biases, and no operator that computes on integers.
+    """
+    import numpy as np
+    from onnx import TensorProto, numpy_helper
+
+    known = initialisers(model.graph)
+    for node in model.graph.node:
+        if node.op_type.startswith(("QLinear", "QGemm")):
+            raise InputError(f"{source} has {node.op_type} nodes, not Q/DQ pairs; {_REMEDY}")
+        if node.op_type not in _BORDERS:
+            continue
+        values = known.get(node.input[0])
+        if values is not None and values.data_type == TensorProto.INT32:
+            raise InputError(
+                f"{source}: '{node.input[0]}' is an int32 bias, as ONNX Runtime wants it and "
+                f"TensorRT refuses; {_REMEDY}"
+            )
+        point = known.get(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+        typed = point if point is not None else values
+        if typed is not None and typed.data_type == TensorProto.UINT8:
+            raise InputError(
+                f"{source}: '{node.name or node.output[0]}' is uint8; TensorRT takes int8 alone; "
+                f"{_REMEDY}"
+            )
+        if point is not None and np.any(numpy_helper.to_array(point)):
+            raise InputError(
+                f"{source}: '{node.name or node.output[0]}' has a zero point; TensorRT takes "
+                f"symmetric int8 alone; {_REMEDY}"
+            )
+
+
+def why_float(model: ModelProto) -> dict[str, str]:
+    """Name of each layer that is not int8 in a model with Q/DQ pairs -> why it is not."""
+    graph = model.graph
+    known, made = initialisers(graph), producers(graph)
+    found = {}
+    for node in graph.node:
+        if node.op_type not in LAYERS:
+            continue
+        maker = made.get(node.input[0])
+        if maker is None or maker.op_type != "DequantizeLinear":
+            found[node.name] = hindrance(node, known) or CHOSEN
+    return found

@@ -1,0 +1,297 @@
+"""TensorRT engines: quantised in explicit Q/DQ form, judged, then built, with a sidecar."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BudgetError, InputError, MissingError
+from ..model_card import ModelCard, Stage
+from ..progress import SILENT, Progress
+from ..runtimes.trt_sidecar import Sidecar, sidecar_path
+from ..whole_files import check_output, write_whole
+from .int8_images import Batches
+from .int8_input import prepare
+from .trt.engine import Built, build_engine
+from .trt.explicit import check_explicit, is_quantised, why_float
+from .trt.float_weights import with_float_weights
+from .trt.half import in_half
+from .trt.int8 import judge_of, quantised_model
+from .trt.place import Place, find_place
+from .trt.result import EngineResult, Quantised
+from .trt.settings import TrtSettings
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+    from ..runtimes.accuracy import TestPart
+    from ..runtimes.artifact import Artifact
+    from .guard.held_back import Drop, Judge
+    from .guard.plan import Plan
+
+__all__ = [
+    "CalibrationData",
+    "EngineResult",
+    "TrtSettings",
+    "check_place",
+    "needs_images",
+    "qdq_path",
+    "quantise",
+]
+
+_PASSES = ("spelling", "scale_shift", "dead_code")
+"""What is done to a model for TensorRT beyond what is done to any: the rest it does itself."""
+
+
+@dataclass(frozen=True)
+class CalibrationData:
+    """The images that int8 is made with, and those that it is judged by."""
+
+    images: Batches
+    held_back: TestPart | None = None
+    name: str = ""
+    """Of the data set, as a file records it."""
+    record: Mapping[str, Any] | None = None
+    """Which images they are."""
+    seed: int = 0
+    """How they were drawn."""
+
+
+def check_place(output: Path, settings: TrtSettings, *, overwrite: bool = False) -> None:
+    """Raise at once what `quantise` would raise of ``output``, the library and the GPU."""
+    kept = _check_outputs(output, settings, overwrite=overwrite)
+    _place(settings, wait=kept is not None)
+
+
+def needs_images(path: Path, precision: str) -> bool:
+    """Whether building from this ONNX file takes calibration images: int8 of a float one does."""
+    from ..runtimes.onnx_files import load_model
+
+    return precision == "int8" and not is_quantised(load_model(path))
+
+
+def qdq_path(output: Path) -> Path:
+    """Where the Q/DQ file of an engine is kept."""
+    return output.with_name(output.stem + ".qdq.onnx")
+
+
+def quantise(
+    artifact: Artifact,
+    output: Path,
+    data: CalibrationData | None = None,
+    settings: TrtSettings | None = None,
+    *,
+    plan: Plan | None = None,
+    progress: Progress = SILENT,
+    overwrite: bool = False,
+) -> EngineResult:
+    """Build the engine of an ONNX file as ``output``, with its sidecar beside it.
+
+    ``data`` is needed for int8 of a float file alone: it is calibrated and judged before anything
+    is built. A file with TensorRT's Q/DQ in it is built at once. ``plan`` is an earlier search's
+    choice, to be made again.
+
+    Raises InputError for a model or setting that cannot be built, BudgetError where no int8 holds
+    the limits, MissingError where this machine lacks the library or the GPU to build with: with
+    ``settings.keep_onnx`` the Q/DQ file is written all the same, to be built elsewhere.
+    """
+    from ..runtimes.onnx_files import load_model
+
+    settings = settings or TrtSettings()
+    kept = _check_outputs(output, settings, overwrite=overwrite)
+    place, lacking = _place(settings, wait=kept is not None)
+    loaded = load_model(artifact.path)
+    source = str(artifact.path)
+    card = artifact.card
+    judge: Judge | None = None
+    made: Quantised | None = None
+    whys: dict[str, str] = {}
+    if is_quantised(loaded):
+        if settings.precision != "int8":
+            raise InputError(f"{source} is int8 already; build it with --precision int8")
+        check_explicit(loaded, source)
+        model = loaded
+    else:
+        model = prepare(loaded, source, _PASSES)
+        if settings.precision == "int8":
+            if data is None:
+                raise InputError(f"{source} is float; int8 takes calibration images, pass --data")
+            judge = judge_of(model, data.held_back, card, settings.int8)
+            made = quantised_model(
+                model,
+                data.images,
+                settings.int8,
+                judge,
+                parent_sha256=artifact.sha256,
+                plan=plan,
+                seed=data.seed,
+                progress=progress,
+                source=source,
+            )
+            model = made.model
+            card = card.then(
+                _stage(artifact.path, settings, data, made), parent_sha256=artifact.sha256
+            )
+    if settings.precision == "int8":
+        whys = why_float(model)
+    if kept is not None:
+        _keep(model, card, kept, overwrite=overwrite)
+    if place is None:
+        raise MissingError(_unfinished(lacking, kept, output))
+    built_of, drop = model, None
+    if not place.library.strongly_typed:
+        # There flags bring the rest to fp16, and only 8 is so old that it wants float weights.
+        built_of = with_float_weights(model)
+    elif settings.precision != "fp32":
+        built_of = in_half(model, source)
+        drop = _fp16_drop(judge, built_of, settings)
+    with progress.task(f"building with {place.library.title}", 1):
+        built = build_engine(
+            place.library,
+            built_of,
+            card.input,
+            settings,
+            targets=place.targets,
+            whys=whys,
+            timings=place.timings,
+            source=source,
+        )
+    sidecar = _sidecar(artifact, card, settings, place, built, made)
+    _write(output, built.plan, sidecar, overwrite=overwrite)
+    return EngineResult(
+        path=str(output),
+        sidecar=sidecar,
+        size_bytes=len(built.plan),
+        source_size_bytes=artifact.size_bytes,
+        warnings=built.warnings,
+        quantised=made,
+        fp16_drop=drop,
+        onnx=kept,
+    )
+
+
+def _check_outputs(output: Path, settings: TrtSettings, *, overwrite: bool) -> Path | None:
+    """Refuse early what cannot be written; the path of the Q/DQ file, where it is kept."""
+    check_output(output, overwrite=overwrite)
+    check_output(sidecar_path(output), overwrite=overwrite)
+    if not settings.keep_onnx:
+        return None
+    return check_output(qdq_path(output), overwrite=overwrite)
+
+
+def _place(settings: TrtSettings, *, wait: bool) -> tuple[Place | None, MissingError | None]:
+    """What to build with; a lack is raised at once unless there is something to write first."""
+    try:
+        return find_place(settings.flavour, settings.target_gpu), None
+    except MissingError as error:
+        if not wait:
+            raise
+        return None, error
+
+
+def _unfinished(lacking: MissingError | None, kept: Path | None, output: Path) -> str:
+    return (
+        f"{lacking}. The int8 model is in {kept}: on a machine that can build, "
+        f"nnc quantise {kept and kept.name} --backend trt -o {output.name} "
+        "makes the engine at once, without calibrating"
+    )
+
+
+def _stage(source: Path, settings: TrtSettings, data: CalibrationData, made: Quantised) -> Stage:
+    trial = made.trial
+    record = {k: v for k, v in (data.record or {}).items() if k != "indices"}
+    return Stage(
+        "quantise",
+        {
+            "backend": "trt",
+            **trial.candidate.to_json(),
+            "samples": made.samples,
+            **({"data": data.name, "seed": data.seed} if data.name else {}),
+            **({"images": record} if record else {}),
+        },
+        {"drop": None if trial.drop is None else trial.drop.to_json()},
+        f"nnc quantise {source.name} --backend trt --samples {settings.int8.samples} "
+        f"--seed {data.seed}",
+    )
+
+
+def _keep(model: ModelProto, card: ModelCard, path: Path, *, overwrite: bool) -> None:
+    from .. import __version__
+    from ..runtimes.onnx_files import save_model, write_properties
+
+    write_properties(model, card.to_properties())
+    model.producer_name, model.producer_version = "nnc", __version__
+    save_model(model, path, overwrite=overwrite)
+
+
+def _fp16_drop(judge: Judge | None, model: ModelProto, settings: TrtSettings) -> Drop | None:
+    """What int8 and fp16 together lose; BudgetError where it is clearly more than allowed."""
+    limit = settings.int8.max_drop
+    if judge is None or limit is None:
+        return None
+    drop = judge.drop(model, limit)
+    if drop.points > limit:
+        raise BudgetError(
+            f"int8 holds the limit of {limit:g} points, but with the rest in fp16 it loses more: "
+            f"{drop}; allow more (--max-drop), or build the float file with --precision fp32"
+        )
+    return drop
+
+
+def _sidecar(
+    artifact: Artifact,
+    card: ModelCard,
+    settings: TrtSettings,
+    place: Place,
+    built: Built,
+    made: Quantised | None,
+) -> Sidecar:
+    library, device = place.library, place.device
+    calibration: dict[str, Any] = {}
+    if made is not None:
+        calibration = dict(card.history[-1].settings)
+    elif settings.precision == "int8":
+        stages = [stage for stage in card.history if stage.settings.get("backend") == "trt"]
+        calibration = dict(stages[-1].settings) if stages else {}
+    return Sidecar(
+        flavour=library.flavour,
+        version=library.version,
+        cuda=library.cuda,
+        precision=settings.precision,
+        batch=built.batch,
+        inputs=built.inputs,
+        outputs=built.outputs,
+        card=card,
+        engine_sha256=hashlib.sha256(built.plan).hexdigest(),
+        parent_sha256=artifact.sha256,
+        parameters=artifact.parameters,
+        nonzero_parameters=artifact.nonzero_parameters,
+        own_metadata=artifact.own_metadata,
+        gpu="" if device is None else device.name,
+        capability=None if device is None else device.capability,
+        targets=place.targets,
+        layers=built.layers,
+        calibration=calibration,
+        build_seconds=round(built.seconds, 3),
+    )
+
+
+def _write(output: Path, plan: bytes, sidecar: Sidecar, *, overwrite: bool) -> None:
+    """The engine and its sidecar, both whole or neither."""
+    beside = sidecar_path(output)
+    stood = beside.exists()
+    try:
+        with write_whole(output, overwrite=overwrite) as engine:
+            engine.write_bytes(plan)
+            with write_whole(beside, overwrite=overwrite) as text:
+                text.write_text(sidecar.to_text(), encoding="utf-8")
+    except BaseException:
+        # The engine did not get its name: a sidecar that did says nothing of anything.
+        if not stood:
+            with suppress(OSError):
+                beside.unlink()
+        raise

@@ -1,0 +1,54 @@
+"""Which GPU there is, asked of NVIDIA's driver itself: needs no package, and allocates nothing."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+__all__ = ["Device", "first_device"]
+
+_LIBRARIES = ("libcuda.so.1", "nvcuda.dll")
+_MAJOR, _MINOR = 75, 76
+"""CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """A GPU."""
+
+    name: str
+    capability: int
+    """Compute capability: 89 is 8.9, 120 is 12.0."""
+
+
+def first_device() -> Device | None:
+    """The first GPU that CUDA sees; None where there is no driver or no GPU."""
+    driver = _driver()
+    if driver is None:
+        return None
+    device = ctypes.c_int()
+    name = ctypes.create_string_buffer(256)
+    numbers = [ctypes.c_int(), ctypes.c_int()]
+    calls = (
+        lambda: driver.cuInit(0),
+        lambda: driver.cuDeviceGet(ctypes.byref(device), 0),
+        lambda: driver.cuDeviceGetName(name, len(name), device),
+        lambda: driver.cuDeviceGetAttribute(ctypes.byref(numbers[0]), _MAJOR, device),
+        lambda: driver.cuDeviceGetAttribute(ctypes.byref(numbers[1]), _MINOR, device),
+    )
+    try:
+        if any(call() != 0 for call in calls):
+            return None
+    except AttributeError:  # a library of that name without these functions
+        return None
+    text = name.value.decode("utf-8", "replace")
+    return Device(text, 10 * numbers[0].value + numbers[1].value)
+
+
+def _driver() -> ctypes.CDLL | None:
+    for library in _LIBRARIES:
+        try:
+            return ctypes.CDLL(library)
+        except OSError:  # noqa: PERF203
+            continue
+    return None

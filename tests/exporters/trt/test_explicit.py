@@ -1,0 +1,46 @@
+"""Q/DQ files that were made earlier or elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import numpy_helper
+
+from nnc.errors import InputError
+from nnc.exporters.int8_input import prepare
+from nnc.exporters.profiles import PROFILES
+from nnc.exporters.qdq import complete_ranges
+from nnc.exporters.qdq import insert_qdq as insert_for_cpu
+from nnc.exporters.trt.explicit import check_explicit, is_quantised
+from nnc.exporters.trt.float_weights import with_float_weights
+
+from ..conftest import run_onnx, tiny_model
+from ..test_qdq import observed
+from .test_qdq import X, both
+
+
+@pytest.mark.parametrize(("profile", "what"), [("avx2", "uint8"), ("arm64", "zero point|int32")])
+def test_int8_for_a_cpu_is_refused(profile, what) -> None:
+    prepared = prepare(tiny_model(), "model.onnx")
+    ranges = complete_ranges(prepared, observed(prepared, X))
+    model = insert_for_cpu(prepared, ranges, PROFILES[profile])
+    assert is_quantised(model)
+    with pytest.raises(InputError, match=rf"net\.onnx.*({what}).*float model it was made from"):
+        check_explicit(model, "net.onnx")
+
+
+def test_ones_own_is_taken() -> None:
+    prepared, model = both(tiny_model(), X)
+    assert not is_quantised(prepared)
+    assert is_quantised(model)
+    check_explicit(model, "net.onnx")
+
+
+def test_float_weights_round_to_the_same_integers() -> None:
+    _, model = both(tiny_model(), X)
+    before = model.SerializeToString()
+    wide = with_float_weights(model)
+    assert model.SerializeToString() == before
+    kinds = {t.name: numpy_helper.to_array(t).dtype for t in wide.graph.initializer}
+    assert kinds["d.weight_quantized"] == np.float32
+    np.testing.assert_array_equal(run_onnx(wide, X), run_onnx(model, X))

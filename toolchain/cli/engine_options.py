@@ -1,0 +1,196 @@
+"""What ``nnc quantise --backend trt`` takes and does: an ONNX file in, a TensorRT engine out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from ...errors import InputError
+
+if TYPE_CHECKING:
+    from ...exporters.guard.plan import Plan
+    from ...exporters.int8_settings import Int8Settings
+    from ...runtimes.artifact import CardOverrides
+    from .console import Console
+
+__all__ = ["EngineOptions", "Source", "build", "check_backend", "engine_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OF_BACKEND = {
+    "ort": ("target", "never_slower"),
+    "trt": ("flavour", "precision", "batch", "workspace_mb", "target_gpu", "keep_onnx"),
+}
+"""Parameters that mean something for one backend alone."""
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What was said of the engine."""
+
+    flavour: str
+    precision: str
+    batch: tuple[int, int, int] | None
+    workspace_mb: int | None
+    target_gpu: str
+    keep_onnx: bool
+
+
+@dataclass(frozen=True)
+class Source:
+    """What an int8 file or an engine is made of."""
+
+    model: Path
+    overrides: CardOverrides
+    data: str | None
+    data_dir: Path | None
+    seed: int
+
+
+def _batches(
+    _context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    parts = value.split(",")
+    if len(parts) != 3 or not all(part.strip().isdecimal() and len(part) < 8 for part in parts):
+        raise click.BadParameter(
+            f"'{value}' is not MIN,OPT,MAX; expected three whole numbers, as in 1,8,64",
+            param=parameter,
+        )
+    return tuple(int(part) for part in parts)
+
+
+def engine_options(function: F) -> F:
+    """The options of the engine; the command receives them as its ``engine``."""
+
+    @click.option(
+        "--flavour",
+        type=click.Choice(["auto", "tensorrt", "rtx"]),
+        default="auto",
+        show_default=True,
+        help="trt: TensorRT or TensorRT for RTX; auto: what is installed.",
+    )
+    @click.option(
+        "--precision",
+        type=click.Choice(["int8", "fp16", "fp32"]),
+        default="int8",
+        show_default=True,
+        help="trt: int8 leaves the rest in fp16; fp16 and fp32 take no images.",
+    )
+    @click.option(
+        "--batch",
+        metavar="MIN,OPT,MAX",
+        callback=_batches,
+        help="trt: batch sizes the engine takes, and the one it is tuned for.  [default: 1,1,64]",
+    )
+    @click.option(
+        "--workspace-mb",
+        type=click.IntRange(1, 1 << 20),
+        metavar="N",
+        help="trt: memory a layer may take for itself.  [default: TensorRT's]",
+    )
+    @click.option(
+        "--target-gpu",
+        type=click.Choice(["auto", "75", "80", "86", "89", "90", "120", "121"]),
+        default="auto",
+        show_default=True,
+        help="trt: compute capability it is for; auto: the GPU here, or with RTX all from 8.0 on.",
+    )
+    @click.option(
+        "--keep-onnx", is_flag=True, help="trt: write the Q/DQ file, too: OUTPUT.qdq.onnx."
+    )
+    @functools.wraps(function)
+    def wrapper(
+        *args: Any,
+        flavour: str,
+        precision: str,
+        batch: tuple[int, int, int] | None,
+        workspace_mb: int | None,
+        target_gpu: str,
+        keep_onnx: bool,
+        **kwargs: Any,
+    ) -> Any:
+        engine = EngineOptions(flavour, precision, batch, workspace_mb, target_gpu, keep_onnx)
+        return function(*args, engine=engine, **kwargs)
+
+    return wrapper  # type: ignore[return-value]
+
+
+def check_backend(context: click.Context, backend: str) -> None:
+    """Raise InputError where an option was given that the backend does not have."""
+    given = click.core.ParameterSource.COMMANDLINE
+    for other, names in _OF_BACKEND.items():
+        for name in names if other != backend else ():
+            if context.get_parameter_source(name) is given:
+                option = "--" + name.replace("_", "-")
+                raise InputError(
+                    f"{option} is an option of --backend {other}; leave it out with {backend}"
+                )
+
+
+def build(
+    source: Source,
+    output: Path,
+    int8: Int8Settings,
+    engine: EngineOptions,
+    plan: Plan | None,
+    console: Console,
+    *,
+    explain: bool,
+    force: bool,
+) -> None:
+    """Build the engine and report."""
+    from ...exporters.trt.settings import DEFAULT_BATCH, TrtSettings
+    from ...exporters.trt_engine import CalibrationData, check_place, needs_images, quantise
+    from ...runtimes.artifact import read_artifact
+    from ..feeds import artifact_and_images, calibration_images, check_fits, held_back
+    from ..report.engine import engine_lines, layer_lines
+
+    settings = TrtSettings(
+        precision=engine.precision,
+        flavour=engine.flavour,
+        batch=engine.batch or DEFAULT_BATCH,
+        workspace_mb=engine.workspace_mb,
+        target_gpu=engine.target_gpu,
+        keep_onnx=engine.keep_onnx,
+        int8=int8,
+    )
+    check_place(output, settings, overwrite=force)
+    given = None
+    if needs_images(source.model, settings.precision):
+        artifact, images_of = artifact_and_images(
+            source.model, source.overrides, source.data, source.data_dir
+        )
+        spec = artifact.card.input
+        check_fits(spec, images_of, source.model)
+        images = calibration_images(images_of, spec, int8.samples, source.seed)
+        given = CalibrationData(
+            images,
+            held_back(images_of, spec, int8.guard_images, source.seed),
+            images_of.reference,
+            images.record.to_json(),
+            source.seed,
+        )
+    else:
+        artifact = read_artifact(source.model, source.overrides)
+    result = quantise(
+        artifact,
+        output,
+        given,
+        settings,
+        plan=plan,
+        progress=console.progress,
+        overwrite=force,
+    )
+    for line in engine_lines(result):
+        console.say(line)
+    if explain:
+        for line in layer_lines(result):
+            console.say(line)
+    console.wrote(output, result.to_json())
