@@ -87,13 +87,16 @@ def predict(
 ) -> np.ndarray[Any, Any]:
     """The class with the highest score for each of uint8 [N, H, W, C], as int64 [N].
 
-    A file with a fixed batch gets its images in such batches, the last one filled up. The first
-    output holds the scores. Raises InputError where these are not ``classes`` finite numbers an
-    image.
+    A file with a fixed batch gets its images in such batches, the last one filled up, and one that
+    is bound to a range of sizes in batches of that range. The first output holds the scores. Raises
+    InputError where these are not ``classes`` finite numbers an image.
     """
     import numpy as np
 
-    name, batch = runtime.inputs[0].name, runtime.inputs[0].shape[0] or len(images)
+    first = runtime.inputs[0]
+    name, batch = first.name, first.shape[0] or len(images)
+    if first.batches is not None:
+        batch = max(first.batches[0], min(batch, first.batches[1]))
     found = np.empty(len(images), np.int64)
     for start in range(0, len(images), batch):
         part = images[start : start + batch]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .base import TensorSpec
     from .onnx_graph import GraphFacts
 
-__all__ = ["NO_OVERRIDES", "Artifact", "CardOverrides", "read_artifact"]
+__all__ = ["NO_OVERRIDES", "Artifact", "CardOverrides", "overridden", "read_artifact"]
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Artifact:
 
     path: Path
     kind: str
-    """``checkpoint`` or ``onnx``."""
+    """``checkpoint``, ``onnx`` or ``engine``."""
     runtime: str
     card: ModelCard
     own_metadata: bool
@@ -57,8 +57,9 @@ class Artifact:
     input_shape: tuple[int | None, ...]
     size_bytes: int
     sha256: str
-    parameters: int
-    nonzero_parameters: int
+    parameters: int | None
+    """None, as the non-zero ones, for an engine of another tool."""
+    nonzero_parameters: int | None
     macs: int | None
     """Multiply-accumulates of one image."""
     layers: tuple[LayerFacts, ...]
@@ -69,17 +70,23 @@ def read_artifact(
     overrides: CardOverrides = NO_OVERRIDES,
     *,
     defaults: CardOverrides = NO_OVERRIDES,
+    trust: bool = False,
 ) -> Artifact:
-    """Read a ``.safetensors`` or ``.onnx`` file without running it.
+    """Read a ``.safetensors``, ``.onnx`` or ``.engine`` file without running it.
 
     ``overrides`` win over what the file says, with a warning where its metadata says otherwise.
     ``defaults`` (the data set's own) serve an ONNX file without nnc's metadata, where neither
     ``overrides`` nor the graph's shapes tell; without them pixels are only scaled to 0..1 and the
-    labels are "0" to "K-1". Raises InputError for a damaged file, one of another kind, and one
-    that does not take a single batch of images.
+    labels are "0" to "K-1". An engine is what its sidecar says; ``trust`` takes one without it.
+    Raises InputError for a damaged file, one of another kind, and one that does not take a single
+    batch of images; MissingError for an engine that its sidecar does not describe.
     """
     entry = find_runtime(path)
     check_input(path)
+    if path.suffix.lower() == ".engine":
+        from .trt_artifact import read_engine
+
+        return read_engine(path, entry.name, overrides, defaults, trust=trust)
     return _READERS[path.suffix.lower()](path, entry.name, overrides, defaults)
 
 
@@ -91,7 +98,7 @@ def _read_checkpoint(
     from ..models.checkpoint import read_arrays, read_card
 
     del defaults
-    card = _overridden(read_card(path), overrides, path)
+    card = overridden(read_card(path), overrides, path)
     layers: dict[str, LayerFacts] = {}
     total = nonzero = 0
     for name, array in read_arrays(path).items():
@@ -133,7 +140,7 @@ def _read_onnx(
     spec = _image_input(graph_inputs(model), path)
     own = ModelCard.from_properties(read_properties(model), str(path))
     if own is not None:
-        card = _overridden(own, overrides, path)
+        card = overridden(own, overrides, path)
         facts = _graph_facts(model, _image_size(card.input), path)
     else:
         given = _first(overrides, defaults)
@@ -179,8 +186,11 @@ _READERS: dict[str, Callable[[Path, str, CardOverrides, CardOverrides], Artifact
 }
 
 
-def _overridden(card: ModelCard, overrides: CardOverrides, path: Path) -> ModelCard:
-    """The card with the user's word in place of the metadata's; a difference is logged."""
+def overridden(card: ModelCard, overrides: CardOverrides, path: Path) -> ModelCard:
+    """The card with the user's word in place of the metadata's; a difference is logged.
+
+    Raises InputError where the two cannot be brought together.
+    """
     spec = card.input
     size = overrides.image_size
     says = {

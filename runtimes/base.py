@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..errors import InputError
 
@@ -14,9 +14,21 @@ if TYPE_CHECKING:
     import numpy as np
     from typing_extensions import Self
 
-__all__ = ["DEVICES", "Runtime", "TensorSpec", "check_place"]
+__all__ = [
+    "DEFAULT_OPTIONS",
+    "DEVICES",
+    "PROVIDERS",
+    "DeviceTimed",
+    "DeviceTimes",
+    "Runtime",
+    "RuntimeOptions",
+    "TensorSpec",
+    "check_place",
+]
 
 DEVICES = ("cpu", "cuda")
+PROVIDERS = ("cuda", "tensorrt", "nv-tensorrt-rtx")
+"""ONNX Runtime's ways to a GPU."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,36 @@ class TensorSpec:
     name: str
     dtype: str
     shape: tuple[int | None, ...]
+    batches: tuple[int, int] | None = None
+    """Least and greatest size of a free first dimension; None where any will do."""
+
+
+@dataclass(frozen=True)
+class RuntimeOptions:
+    """What a user allows and chooses beyond the device; checked when the object is built."""
+
+    provider: str | None = None
+    """ONNX Runtime's provider on a GPU, one of `PROVIDERS`; None is ``cuda``."""
+    allow_fallback: bool = False
+    """Whether nodes that the provider does not take may run on the CPU."""
+    trust: bool = False
+    """Whether to load an engine that has no sidecar."""
+
+    def __post_init__(self) -> None:
+        if self.provider not in (None, *PROVIDERS):
+            raise InputError(f"provider '{self.provider}': expected one of {', '.join(PROVIDERS)}")
+
+
+DEFAULT_OPTIONS = RuntimeOptions()
+
+
+@dataclass(frozen=True)
+class DeviceTimes:
+    """Where the time of one inference on a GPU went, in nanoseconds."""
+
+    host_to_device: int
+    compute: int
+    device_to_host: int
 
 
 class Runtime(Protocol):
@@ -62,6 +104,14 @@ class Runtime(Protocol):
 
         Raises InputError where a feed does not fit the file.
         """
+
+
+@runtime_checkable
+class DeviceTimed(Runtime, Protocol):
+    """A runtime that may tell computing on a GPU from the copies before and after it."""
+
+    def device_times(self) -> DeviceTimes | None:
+        """Of the last ``run``; None where they cannot be told apart."""
 
 
 def check_place(device: str, threads: int) -> None:

@@ -12,9 +12,11 @@ from ..errors import InputError
 from ..progress import SILENT, Progress
 from .accuracy import Accuracy, TestPart, check_batch
 from .artifact import NO_OVERRIDES, Artifact, CardOverrides, read_artifact
-from .base import check_place
+from .base import RuntimeOptions, check_place
 from .environment import describe_environment
+from .gpu_latency import UNSTEADY, GpuLatency, summarise_gpu
 from .latency import Latency, Speedup, runs_per_round, summarise
+from .registry import find_runtime
 from .statistics import LEAST_VALUES
 from .worker_process import WorkerProcess
 
@@ -48,11 +50,20 @@ class BenchSettings:
     """Timed seconds a file, over all rounds."""
     seed: int = 0
     accuracy: bool = True
+    provider: str | None = None
+    """ONNX Runtime's provider on a GPU: cuda, tensorrt or nv-tensorrt-rtx; None is cuda."""
+    allow_fallback: bool = False
+    """Whether nodes that the provider does not take may run on the CPU."""
+    trust: bool = False
+    """Whether to load an engine that has no sidecar."""
     images: int | None = None
     """Images to measure accuracy on: the first so many that the test part yields; None for all."""
 
     def __post_init__(self) -> None:
         check_place(self.device, self.threads)
+        if self.provider is not None and self.device == "cpu":
+            raise InputError(f"provider '{self.provider}' runs on a GPU; use --device cuda")
+        _ = self.options
         _whole("batch size", self.batch_size, 1, 65_536)
         _whole("rounds", self.rounds, LEAST_VALUES, 10_000, " (fewer give no 95% interval)")
         _whole("seed", self.seed, 0, 2**63 - 1)
@@ -63,6 +74,11 @@ class BenchSettings:
         if not number or not 0 < self.seconds <= 3600:
             raise InputError(f"seconds {self.seconds}: expected a number above 0, 3600 at most")
 
+    @property
+    def options(self) -> RuntimeOptions:
+        """What the runtimes are told; InputError where that is not to be."""
+        return RuntimeOptions(self.provider, self.allow_fallback, self.trust)
+
 
 @dataclass(frozen=True)
 class FileResult:
@@ -70,10 +86,13 @@ class FileResult:
 
     artifact: Artifact
     runtime: str
+    device: str
     accuracy: Accuracy | None
     latency: Latency
     speedup: Speedup
     peak_memory_bytes: int | None
+    gpu: GpuLatency | None
+    """Where the time went on a GPU; None on the CPU and where it cannot be told."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +121,8 @@ class BenchResult:
         return {
             "file": str(artifact.path),
             "runtime": file.runtime,
-            "device": self.settings.device,
+            "device": file.device,
+            "provider": self._provider(file),
             "threads": self.settings.threads,
             "batch_size": self.settings.batch_size,
             "accuracy": None if file.accuracy is None else file.accuracy.to_json(),
@@ -111,9 +131,16 @@ class BenchResult:
             "nonzero_parameters": artifact.nonzero_parameters,
             "macs": artifact.macs,
             "latency_ms": file.latency.to_json(),
+            "gpu_ms": None if file.gpu is None else file.gpu.to_json(),
             "peak_memory_bytes": file.peak_memory_bytes,
             "speedup": file.speedup.to_json(baseline),
         }
+
+    def _provider(self, file: FileResult) -> str | None:
+        """Of an ONNX file on a GPU."""
+        if file.runtime != "onnxruntime" or file.device == "cpu":
+            return None
+        return self.settings.provider or "cuda"
 
 
 def bench(
@@ -136,21 +163,23 @@ def bench(
     Raises InputError for bad files, NncError where a process dies, MissingError where this machine
     lacks a package or device. No process survives, however this ends.
     """
-    artifacts = _artifacts(files, overrides, defaults)
+    artifacts = _artifacts(files, overrides, defaults, settings.options)
+    devices = [find_runtime(artifact.path).device(settings.device) for artifact in artifacts]
     feeds = [_timed_batch(artifact, settings, test) for artifact in artifacts]
     with ExitStack() as stack:
         workers, names, costs = [], [], []
         with progress.task("warming up", len(artifacts)) as task:
-            for artifact, images in zip(artifacts, feeds, strict=True):
+            for artifact, device, images in zip(artifacts, devices, feeds, strict=True):
                 worker = stack.enter_context(
-                    WorkerProcess(artifact.path, device=settings.device, threads=settings.threads)
-                )
-                name, fixed = worker.open(artifact.card.input)
-                if fixed not in (None, settings.batch_size):
-                    raise InputError(
-                        f"{artifact.path} takes batches of {fixed} alone; "
-                        f"run with --batch-size {fixed}"
+                    WorkerProcess(
+                        artifact.path,
+                        device=device,
+                        threads=settings.threads,
+                        options=settings.options,
                     )
+                )
+                name, limits = worker.open(artifact.card.input)
+                _check_batch_size(artifact.path, settings.batch_size, limits)
                 costs.append(worker.prepare(images, _WARM_UP_SECONDS))
                 workers.append(worker)
                 names.append(name)
@@ -158,29 +187,42 @@ def bench(
         samples = _rounds(workers, costs, settings, progress)
         memory = [worker.peak_memory_bytes() for worker in workers]
         accuracies = _accuracies(workers, artifacts, settings, test, progress)
-    figures = summarise(samples)
-    measured = zip(artifacts, names, accuracies, figures, memory, strict=True)
+    figures = summarise([[parts[0] for parts in file] for file in samples])
+    gpus = [summarise_gpu(file) for file in samples]
+    for artifact, gpu in zip(artifacts, gpus, strict=True):
+        if gpu is not None and not gpu.steady:
+            log.warning(
+                "%s: its GPU times vary by %.1f%% (over %.1f%%): something else runs on the GPU, "
+                "or its clock changes; measure again with clocks locked",
+                *(artifact.path, 100 * gpu.variation, 100 * UNSTEADY),
+            )
+    measured = zip(artifacts, names, devices, accuracies, figures, memory, gpus, strict=True)
     return BenchResult(
         settings=settings,
         environment=describe_environment(),
         data=test.name if test is not None and settings.accuracy else None,
         files=tuple(
-            FileResult(artifact, name, accuracy, latency, speedup, peak)
-            for artifact, name, accuracy, (latency, speedup), peak in measured
+            FileResult(artifact, name, device, accuracy, latency, speedup, peak, gpu)
+            for artifact, name, device, accuracy, (latency, speedup), peak, gpu in measured
         ),
     )
 
 
 def _artifacts(
-    files: Sequence[Path], overrides: CardOverrides, defaults: CardOverrides
+    files: Sequence[Path],
+    overrides: CardOverrides,
+    defaults: CardOverrides,
+    options: RuntimeOptions,
 ) -> list[Artifact]:
     if not files:
-        raise InputError("no files to measure; name at least one .onnx or .safetensors file")
+        raise InputError(
+            "no files to measure; name at least one .onnx, .safetensors or .engine file"
+        )
     artifacts: dict[Path, Artifact] = {}
     for path in files:
         if (resolved := path.resolve()) in artifacts:
             raise InputError(f"{path} is named twice; name each file once")
-        artifacts[resolved] = read_artifact(path, overrides, defaults=defaults)
+        artifacts[resolved] = read_artifact(path, overrides, defaults=defaults, trust=options.trust)
     return list(artifacts.values())
 
 
@@ -214,7 +256,7 @@ def _rounds(
     settings: BenchSettings,
     progress: Progress,
 ) -> list[list[np.ndarray[Any, Any]]]:
-    """Samples by file and round, int64 nanoseconds [runs]."""
+    """Samples by file and round, int64 nanoseconds [1, runs] or [4, runs] (`time_apart`)."""
     seconds = settings.seconds / settings.rounds
     runs = [runs_per_round(cost, seconds) for cost in costs]
     samples: list[list[np.ndarray[Any, Any]]] = [[] for _ in workers]
@@ -224,7 +266,7 @@ def _rounds(
         for _ in range(settings.rounds):
             shuffler.shuffle(order)
             for index in order:
-                samples[index].append(workers[index].time(runs[index]))
+                samples[index].append(workers[index].time_apart(runs[index]))
                 task.advance(note=workers[index].path.name)
     return samples
 
@@ -255,6 +297,18 @@ def _accuracies(
             found.append(Accuracy(correct, seen))
             log.info("%s: %d of %d images right", artifact.path, correct, seen)
     return found
+
+
+def _check_batch_size(path: Path, size: int, limits: tuple[int, int] | None) -> None:
+    if limits is None or limits[0] <= size <= limits[1]:
+        return
+    least, greatest = limits
+    if least == greatest:
+        raise InputError(f"{path} takes batches of {least} alone; run with --batch-size {least}")
+    raise InputError(
+        f"{path} takes batches of {least} to {greatest}; found --batch-size {size}; "
+        "choose one of these, or build it anew with --batch"
+    )
 
 
 def _whole(name: str, value: int, low: int, high: int, why: str = "") -> None:

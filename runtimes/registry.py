@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from ..errors import InputError
+from .base import DEFAULT_OPTIONS, DEVICES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .base import Runtime
+    from .base import Runtime, RuntimeOptions
 
 __all__ = ["RUNTIMES", "RuntimeEntry", "find_runtime", "open_runtime"]
 
@@ -22,11 +23,18 @@ class RuntimeEntry:
 
     name: str
     target: str
+    devices: tuple[str, ...] = DEVICES
+    """Where it runs; the first where nobody says."""
+
+    def device(self, wanted: str) -> str:
+        """``wanted`` if the runtime can run there, else where it can."""
+        return wanted if wanted in self.devices else self.devices[0]
 
 
 RUNTIMES: dict[str, RuntimeEntry] = {
     ".onnx": RuntimeEntry("onnxruntime", "ort_runtime:OrtRuntime"),
     ".safetensors": RuntimeEntry("pytorch", "torch_runtime:TorchRuntime"),
+    ".engine": RuntimeEntry("tensorrt", "trt_runtime:TrtRuntime", devices=("cuda",)),
 }
 """File suffix to runtime."""
 
@@ -36,16 +44,27 @@ def find_runtime(path: Path) -> RuntimeEntry:
     entry = RUNTIMES.get(path.suffix.lower())
     if entry is None:
         found = f"ends in '{path.suffix}'" if path.suffix else "has no suffix"
-        raise InputError(f"{path} {found}; expected a file that ends in {' or '.join(RUNTIMES)}")
+        *most, last = RUNTIMES
+        raise InputError(
+            f"{path} {found}; expected a file that ends in {', '.join(most)} or {last}"
+        )
     return entry
 
 
-def open_runtime(path: Path, device: str = "cpu", threads: int = 1) -> Runtime:
+def open_runtime(
+    path: Path,
+    device: str | None = None,
+    threads: int = 1,
+    options: RuntimeOptions = DEFAULT_OPTIONS,
+) -> Runtime:
     """The runtime for ``path``, not entered yet: nothing is loaded before its ``with`` block.
 
-    ``threads`` bounds the threads of one inference on the CPU. Raises InputError for a file of an
-    unknown kind, a bad device or thread count.
+    ``device`` None is the CPU, or the GPU for a file that runs there alone; ``threads`` bounds the
+    threads of one inference on the CPU. Raises InputError for a file of an unknown kind, a bad
+    device or thread count.
     """
-    module, name = find_runtime(path).target.split(":")
+    entry = find_runtime(path)
+    module, name = entry.target.split(":")
     kind = getattr(importlib.import_module(f".{module}", __package__), name)
-    return cast("Runtime", kind(path, device=device, threads=threads))
+    place = entry.devices[0] if device is None else device
+    return cast("Runtime", kind(path, device=place, threads=threads, options=options))

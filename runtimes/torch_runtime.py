@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MissingError
-from .base import TensorSpec, check_place
+from .base import DEFAULT_OPTIONS, RuntimeOptions, TensorSpec, check_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +46,15 @@ class TorchRuntime:
 
     name = "pytorch"
 
-    def __init__(self, path: Path, *, device: str = "cpu", threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: str = "cpu",
+        threads: int = 1,
+        options: RuntimeOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        del options
         check_place(device, threads)
         self._path = path
         self._device = device

@@ -32,6 +32,7 @@ __all__ = [
     "dtype_name",
     "engine_layers",
     "installed_flavours",
+    "load_engine",
     "load_library",
     "new_builder",
     "new_config",
@@ -39,6 +40,7 @@ __all__ = [
     "new_runtime",
     "parse_onnx",
     "read_timing_cache",
+    "sizes",
     "use_timing_cache",
     "version_numbers",
 ]
@@ -54,6 +56,7 @@ _TITLES = {"tensorrt": "TensorRT", "rtx": "TensorRT for RTX"}
 _DISTRIBUTIONS = {"tensorrt": "tensorrt-cu{}", "rtx": "tensorrt-rtx-cu{}"}
 _CUDA_MAJORS = (14, 13, 12, 11)
 _PRECISIONS = ("fp32", "fp16", "int8")
+_LOGGERS: dict[str, tuple[Any, list[Callable[[str, str], None]]]] = {}
 _DTYPES = {
     "FLOAT": "float32",
     "HALF": "float16",
@@ -138,7 +141,9 @@ class Parsed:
 
 def installed_flavours() -> tuple[str, ...]:
     """The flavours whose module is installed, without importing any."""
-    return tuple(name for name in FLAVOURS if importlib.util.find_spec(_MODULES[name]) is not None)
+    found = ((name, importlib.util.find_spec(_MODULES[name])) for name in FLAVOURS)
+    # A folder of type stubs alone has the module's name, but nothing to load.
+    return tuple(name for name, spec in found if spec is not None and spec.origin is not None)
 
 
 def load_library(flavour: str = "auto") -> Library:
@@ -179,20 +184,27 @@ def version_numbers(version: str) -> tuple[int, ...]:
 
 
 def new_logger(library: Library, sink: Callable[[str, str], None]) -> trt.ILogger:
-    """A logger that hands each message to ``sink`` as (severity, text).
+    """The logger, which hands each message to ``sink`` as (severity, text).
 
-    Severities are ``internal_error``, ``error``, ``warning``, ``info`` and ``verbose``. Keep it
-    alive as long as anything that was made with it.
+    Severities are ``internal_error``, ``error``, ``warning``, ``info`` and ``verbose``. A library
+    keeps the first logger that a process shows it and ignores all others, so there is one: a later
+    ``sink`` takes the place of the one before.
     """
-    base = library.module.ILogger
+    if library.flavour not in _LOGGERS:
+        sinks: list[Callable[[str, str], None]] = []
+        base = library.module.ILogger
 
-    def start(self: Any) -> None:
-        base.__init__(self)
+        def start(self: Any) -> None:
+            base.__init__(self)
 
-    def log(self: Any, severity: Any, text: str) -> None:
-        sink(severity.name.lower(), " ".join(str(text).split()))
+        def log(_self: Any, severity: Any, text: str) -> None:
+            sinks[0](severity.name.lower(), " ".join(str(text).split()))
 
-    logger: trt.ILogger = type("Logger", (base,), {"__init__": start, "log": log})()
+        made = type("Logger", (base,), {"__init__": start, "log": log})()
+        _LOGGERS[library.flavour] = (made, sinks)
+    logger: trt.ILogger
+    logger, heard = _LOGGERS[library.flavour]
+    heard[:] = [sink]
     return logger
 
 
@@ -208,9 +220,7 @@ def new_builder(library: Library, logger: trt.ILogger) -> trt.Builder:
     return builder
 
 
-def parse_onnx(
-    library: Library, builder: trt.Builder, logger: trt.ILogger, model: bytes
-) -> Parsed:
+def parse_onnx(library: Library, builder: trt.Builder, logger: trt.ILogger, model: bytes) -> Parsed:
     """The network of a serialised ONNX model; where it has ``faults``, it is not to be built."""
     network = builder.create_network(library.network_flags)
     parser: trt.OnnxParser = library.module.OnnxParser(network, logger)
@@ -283,15 +293,27 @@ def new_runtime(library: Library, logger: trt.ILogger) -> trt.Runtime:
     return runtime
 
 
+def load_engine(runtime: trt.Runtime, plan: bytes) -> trt.ICudaEngine | None:
+    """The engine of a plan that was checked; None where the logger was told why not."""
+    return runtime.deserialize_cuda_engine(plan)
+
+
 def engine_layers(library: Library, engine: trt.ICudaEngine) -> str:
     """What the engine inspector says of all layers, as the library's own JSON text."""
     inspector = engine.create_engine_inspector()
-    return inspector.get_engine_information(library.module.LayerInformationFormat.JSON)
+    text: str = inspector.get_engine_information(library.module.LayerInformationFormat.JSON)
+    return text
 
 
 def dtype_name(dtype: trt.DataType) -> str:
     """NumPy's name of a TensorRT type; TensorRT's own in small letters where NumPy has none."""
-    return _DTYPES.get(dtype.name, dtype.name.lower())
+    name = str(dtype.name)
+    return _DTYPES.get(name, name.lower())
+
+
+def sizes(dims: trt.Dims) -> tuple[int, ...]:
+    """A shape of TensorRT as whole numbers; -1 is a free dimension."""
+    return tuple(int(dims[index]) for index in range(len(dims)))
 
 
 def _set_targets(library: Library, config: Any, targets: Sequence[int]) -> None:
@@ -300,8 +322,7 @@ def _set_targets(library: Library, config: Any, targets: Sequence[int]) -> None:
         if target not in known:
             expected = ", ".join(map(str, known)) or "none but the GPU of this machine"
             raise InputError(
-                f"{library.title} cannot build for compute capability {target}; "
-                f"it knows {expected}"
+                f"{library.title} cannot build for compute capability {target}; it knows {expected}"
             )
     config.num_compute_capabilities = len(targets)
     for index, target in enumerate(targets):

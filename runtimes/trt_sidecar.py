@@ -52,8 +52,8 @@ class Sidecar:
     engine_sha256: str
     parent_sha256: str
     """Of the ONNX file that the engine was built from."""
-    parameters: int
-    nonzero_parameters: int
+    parameters: int | None
+    nonzero_parameters: int | None
     own_metadata: bool = True
     """Whether the card comes from nnc's metadata in the ONNX file."""
     gpu: str = ""
@@ -84,11 +84,16 @@ class Sidecar:
     def to_json(self) -> dict[str, Any]:
         """The sidecar as plain JSON values; the card's properties without their ``nnc.``."""
         values = asdict(self)
+        for side in ("inputs", "outputs"):
+            for tensor in values[side]:
+                del tensor["batches"]  # `batch` says it
         values["card"] = {
             key.removeprefix("nnc."): json.loads(text)
             for key, text in self.card.to_properties().items()
         }
-        return {"schema_version": SCHEMA_VERSION, **values}
+        # Through the text, so that tuples are lists as they are when it is read back.
+        plain: dict[str, Any] = json.loads(json.dumps(values, allow_nan=False))
+        return {"schema_version": SCHEMA_VERSION, **plain}
 
     @classmethod
     def from_json(cls, values: Any, source: str) -> Sidecar:
@@ -109,16 +114,22 @@ class Sidecar:
             card = ModelCard.from_properties(properties, source)
             if card is None:
                 raise ValueError("no card")
-            capability = values["capability"]
             return cls(
-                **{name: _typed(values[name], str, name) for name in _TEXTS},
-                **{name: _typed(values[name], int, name) for name in _WHOLE},
+                flavour=_typed(values["flavour"], str, "flavour"),
+                version=_typed(values["version"], str, "version"),
+                cuda=_typed(values["cuda"], str, "cuda"),
+                precision=_typed(values["precision"], str, "precision"),
+                engine_sha256=_typed(values["engine_sha256"], str, "engine_sha256"),
+                parent_sha256=_typed(values["parent_sha256"], str, "parent_sha256"),
+                gpu=_typed(values["gpu"], str, "gpu"),
+                parameters=_count(values["parameters"], "parameters"),
+                nonzero_parameters=_count(values["nonzero_parameters"], "nonzero_parameters"),
                 batch=_triple(values["batch"]),
                 inputs=_tensors(values["inputs"], "inputs"),
                 outputs=_tensors(values["outputs"], "outputs"),
                 card=card,
                 own_metadata=_typed(values["own_metadata"], bool, "own_metadata"),
-                capability=None if capability is None else _typed(capability, int, "capability"),
+                capability=_count(values["capability"], "capability"),
                 targets=_whole_numbers(values["targets"], "targets"),
                 layers=tuple(map(_layer, _typed(values["layers"], list, "layers"))),
                 calibration=_typed(values["calibration"], dict, "calibration"),
@@ -139,10 +150,6 @@ class Sidecar:
     def to_text(self) -> str:
         """The content of the file."""
         return json.dumps(self.to_json(), indent=2, allow_nan=False) + "\n"
-
-
-_TEXTS = ("flavour", "version", "cuda", "precision", "engine_sha256", "parent_sha256", "gpu")
-_WHOLE = ("parameters", "nonzero_parameters")
 
 
 def sidecar_path(engine: Path) -> Path:
@@ -169,6 +176,10 @@ def _typed(value: Any, kind: type[_T], name: str) -> _T:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise TypeError(f"{name}: expected {kind.__name__}, found {type(value).__name__}")
     return value
+
+
+def _count(value: Any, name: str) -> int | None:
+    return None if value is None else _typed(value, int, name)
 
 
 def _whole_numbers(values: Any, name: str) -> tuple[int, ...]:

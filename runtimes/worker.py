@@ -69,7 +69,17 @@ class _Served:
         self.spec: InputSpec | None = None
         self.feeds: dict[str, np.ndarray[Any, Any]] = {}
 
-    def open(self, payload: bytes, *, path: str, device: str, threads: int, spec: Any) -> Reply:
+    def open(
+        self,
+        payload: bytes,
+        *,
+        path: str,
+        device: str,
+        threads: int,
+        spec: Any,
+        options: dict[str, Any],
+    ) -> Reply:
+        from .base import RuntimeOptions
         from .registry import open_runtime
 
         del payload
@@ -77,10 +87,12 @@ class _Served:
         self.spec = InputSpec(
             spec["channels"], spec["height"], spec["width"], tuple(spec["mean"]), tuple(spec["std"])
         )
-        runtime = open_runtime(self.path, device, threads)
+        runtime = open_runtime(self.path, device, threads, RuntimeOptions(**options))
         runtime.__enter__()
         self.runtime = runtime
-        return {"runtime": runtime.name, "batch": runtime.inputs[0].shape[0]}, b""
+        first = runtime.inputs[0]
+        batches = list(first.batches or (first.shape[0], first.shape[0]))
+        return {"runtime": runtime.name, "batches": batches}, b""
 
     def prepare(self, payload: bytes, *, shape: list[int], seconds: float) -> Reply:
         from .latency import warm_up
@@ -91,10 +103,14 @@ class _Served:
         return {"nanoseconds": warm_up(runtime, self.feeds, seconds)}, b""
 
     def time(self, payload: bytes, *, runs: int) -> Reply:
-        from .latency import time_runs
+        from .base import DeviceTimed
+        from .latency import time_runs, time_runs_apart
 
         del payload
-        return {}, time_runs(self._opened()[0], self.feeds, runs).tobytes()
+        runtime = self._opened()[0]
+        if isinstance(runtime, DeviceTimed) and runtime.device_times() is not None:
+            return {"rows": 4}, time_runs_apart(runtime, self.feeds, runs).tobytes()
+        return {"rows": 1}, time_runs(runtime, self.feeds, runs).tobytes()
 
     def memory(self, payload: bytes) -> Reply:
         del payload

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from .base import DEFAULT_OPTIONS, RuntimeOptions
 from .child_process import ChildProcess
 
 if TYPE_CHECKING:
@@ -20,20 +21,30 @@ __all__ = ["WorkerProcess"]
 class WorkerProcess(ChildProcess):
     """A fresh Python process for one file; a context manager that always ends the process."""
 
-    def __init__(self, path: Path, *, device: str, threads: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        device: str,
+        threads: int,
+        options: RuntimeOptions = DEFAULT_OPTIONS,
+    ) -> None:
         super().__init__("runtimes.worker", path, threads=threads)
         self._device = device
+        self._options = options
 
-    def open(self, spec: InputSpec) -> tuple[str, int | None]:
-        """Load the file; the runtime's name and the batch size it is fixed to, if any."""
+    def open(self, spec: InputSpec) -> tuple[str, tuple[int, int] | None]:
+        """Load the file; the runtime's name, the least and greatest batch if it is bound to any."""
         header, _ = self.ask(
             "open",
             path=str(self.path),
             device=self._device,
             threads=self._threads,
             spec=asdict(spec),
+            options=asdict(self._options),
         )
-        return str(header["runtime"]), header["batch"]
+        least, greatest = header["batches"]
+        return str(header["runtime"]), None if least is None else (least, greatest)
 
     def prepare(self, images: np.ndarray[Any, Any], seconds: float) -> float:
         """Warm up with uint8 [B, H, W, C] for ``seconds`` at most; nanoseconds of one inference."""
@@ -42,9 +53,18 @@ class WorkerProcess(ChildProcess):
 
     def time(self, runs: int) -> np.ndarray[Any, Any]:
         """Time ``runs`` inferences of the prepared batch: int64 nanoseconds [runs]."""
+        times: np.ndarray[Any, Any] = self.time_apart(runs)[0]
+        return times
+
+    def time_apart(self, runs: int) -> np.ndarray[Any, Any]:
+        """As `time`, int64 nanoseconds [1, runs]; on a GPU [4, runs], with where the time went.
+
+        The rows are those of `nnc.runtimes.latency.time_runs_apart`.
+        """
         import numpy as np
 
-        return np.frombuffer(self.ask("time", runs=runs)[1], np.int64)
+        header, payload = self.ask("time", runs=runs)
+        return np.frombuffer(payload, np.int64).reshape(header["rows"], -1)
 
     def peak_memory_bytes(self) -> int | None:
         """The most host memory the process has held so far; None where the system cannot tell."""

@@ -1,4 +1,4 @@
-"""What this machine can do, found without importing anything heavy but ONNX Runtime."""
+"""What this machine can do, found without importing PyTorch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..runtimes.environment import describe_environment
+from .tensorrt_state import TensorRtState, tensorrt_states
 
 __all__ = ["Backend", "Diagnosis", "diagnose"]
 
@@ -28,6 +29,8 @@ NEEDS = (
     _Need("PyTorch", "train, prune, export, bench .safetensors", ("torch", "torchvision"), "train"),
     _Need("ONNX export", "export", ("torch", "onnxscript", "onnx"), "train"),
     _Need("ONNX Runtime", "quantise, bench .onnx, export", ("onnxruntime", "onnx"), "cpu"),
+    _Need("TensorRT", "quantise --backend trt, bench .engine", ("tensorrt",), "trt"),
+    _Need("TensorRT for RTX", "quantise --backend trt, bench .engine", ("tensorrt_rtx",), "rtx"),
 )
 
 # Distributions that all own the module `onnxruntime`: at most one may be installed.
@@ -38,6 +41,10 @@ ONNXRUNTIME_KINDS = (
     "onnxruntime-openvino",
     "onnxruntime-qnn",
 )
+
+
+# Distributions that own a module of another name.
+_TENSORRT_OWNERS = {"tensorrt_rtx": "tensorrt-rtx-cu13"}
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class Diagnosis:
     backends: tuple[Backend, ...]
     providers: tuple[str, ...]
     torch_cuda: str | None
+    tensorrt: tuple[TensorRtState, ...]
     problems: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -92,21 +100,22 @@ def diagnose() -> Diagnosis:
             "there is a GPU, but this ONNX Runtime cannot use it; add it with: "
             "pip uninstall -y onnxruntime && pip install onnxruntime-gpu"
         )
+    tensorrt = tensorrt_states()
+    problems += [state.problem for state in tensorrt if state.problem]
     return Diagnosis(
         environment=environment,
         backends=tuple(_backend(need, kinds, bool(gpus)) for need in NEEDS),
         providers=providers,
         torch_cuda=torch_cuda,
+        tensorrt=tensorrt,
         problems=tuple(problems),
     )
 
 
 def _backend(need: _Need, kinds: list[str], has_gpu: bool) -> Backend:
-    versions = {
-        name: _version(kinds[0] if name == "onnxruntime" and kinds else name)
-        for name in need.packages
-    }
-    missing = tuple(name for name in need.packages if importlib.util.find_spec(name) is None)
+    owners = {"onnxruntime": kinds[0] if kinds else "onnxruntime", **_TENSORRT_OWNERS}
+    versions = {name: _version(owners.get(name, name)) for name in need.packages}
+    missing = tuple(name for name in need.packages if not _installed(name))
     extra = "gpu" if need.extra == "cpu" and has_gpu else need.extra
     return Backend(
         name=need.name,
@@ -124,6 +133,12 @@ def install_command(extra: str) -> str:
     if (root / "pyproject.toml").is_file():
         return f'pip install -e "{root}[{extra}]"'
     return f'pip install "nnc-toolchain[{extra}]"'
+
+
+def _installed(module: str) -> bool:
+    spec = importlib.util.find_spec(module)
+    # A folder of type stubs alone has the module's name, but nothing to load.
+    return spec is not None and spec.origin is not None
 
 
 def _version(distribution: str) -> str | None:

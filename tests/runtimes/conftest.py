@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -107,5 +108,87 @@ def net() -> SimpleNamespace:
         expected_scores=expected_scores,
         tensors=tensors,
         tiny_model=tiny_model,
+        TARGET=TARGET,
+        sidecar_of=sidecar_of,
         wrap=wrap,
     )
+
+
+TARGET = 89
+"""Compute capability that the tests' engines are built for."""
+
+
+def build(model: bytes) -> bytes:
+    """The plan of a model with a free batch, for 1 to 8 images; this needs no GPU."""
+    from nnc.runtimes import trt_compat
+
+    library = trt_compat.load_library("rtx")
+    said: list[str] = []
+    logger = trt_compat.new_logger(library, lambda kind, text: said.append(f"{kind}: {text}"))
+    builder = trt_compat.new_builder(library, logger)
+    parsed = trt_compat.parse_onnx(library, builder, logger, model)
+    assert not parsed.faults
+    config = trt_compat.new_config(
+        library, builder, precision="fp32", workspace_mb=64, targets=[TARGET]
+    )
+    profile = builder.create_optimization_profile()
+    profile.set_shape("x", *((size, CHANNELS, SIZE, SIZE) for size in (1, 2, 8)))
+    config.add_optimization_profile(profile)
+    plan = trt_compat.build_plan(builder, parsed.network, config)
+    assert plan is not None, said
+    return plan
+
+
+def sidecar_of(plan: bytes, **changes: Any) -> Any:
+    """What describes `build`'s plan, but for ``changes``."""
+    from nnc.runtimes.base import TensorSpec
+    from nnc.runtimes.trt_sidecar import LayerPrecision, Sidecar
+
+    fields = {
+        "flavour": "rtx",
+        "version": "1.7.1.116",
+        "cuda": "13",
+        "precision": "fp32",
+        "batch": (1, 2, 8),
+        "inputs": (TensorSpec("x", "float32", (None, CHANNELS, SIZE, SIZE)),),
+        "outputs": (TensorSpec("y", "float32", (None, CLASSES)),),
+        "card": CARD,
+        "engine_sha256": hashlib.sha256(plan).hexdigest(),
+        "parent_sha256": "ab" * 32,
+        "parameters": PARAMETERS,
+        "nonzero_parameters": PARAMETERS - 2,
+        "targets": (TARGET,),
+        "layers": (LayerPrecision("conv", "Conv", "fp32"),),
+        "calibration": {"method": "entropy", "images": 512},
+        "build_seconds": 1.5,
+    }
+    return Sidecar(**{**fields, **changes})
+
+
+@pytest.fixture(scope="session")
+def plan() -> bytes:
+    """The tiny network as TensorRT for RTX really builds it."""
+    pytest.importorskip("tensorrt_rtx")
+    return build(tiny_model().SerializeToString())
+
+
+@pytest.fixture
+def engine(plan: bytes, tmp_path: Path) -> Callable[..., Path]:
+    """Write that plan under a name and return its path.
+
+    ``data`` stands in for the plan, ``changes`` in the sidecar that describes the plan;
+    ``sidecar=False`` leaves that out.
+    """
+    from nnc.runtimes.trt_compat import load_library
+    from nnc.runtimes.trt_sidecar import sidecar_path
+
+    def write(data: bytes = plan, *, sidecar: bool = True, **changes: Any) -> Path:
+        path = tmp_path / "tiny.engine"
+        path.write_bytes(data)
+        sidecar_path(path).unlink(missing_ok=True)
+        if sidecar:
+            own = {"version": load_library("rtx").version, **changes}
+            sidecar_of(plan, **own).write(sidecar_path(path))
+        return path
+
+    return write

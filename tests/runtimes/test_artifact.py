@@ -109,7 +109,7 @@ def test_networks_of_anything_but_one_image_batch_are_refused(net, tmp_path):
 def test_unknown_suffix_is_refused(tmp_path):
     path = tmp_path / "net.pt"
     path.write_bytes(b"x")
-    with pytest.raises(InputError, match=r"expected a file that ends in \.onnx or \.safetensors"):
+    with pytest.raises(InputError, match=r"ends in \.onnx, \.safetensors or \.engine"):
         read_artifact(path)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...errors import InputError
+from ...runtimes.base import PROVIDERS
 from .console import Console
 from .options import (
     card_overrides,
@@ -18,6 +19,7 @@ from .options import (
     foreign_options,
     report_options,
     seed_option,
+    trust_option,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +35,17 @@ __all__ = ["bench"]
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..")
 @data_options(None, "what the files were trained on")
 @device_option("cpu", "cuda", default="cpu")
+@click.option(
+    "--provider",
+    type=click.Choice(PROVIDERS),
+    help="How ONNX Runtime uses the GPU, with --device cuda.  [default: cuda]",
+)
+@click.option(
+    "--allow-fallback",
+    is_flag=True,
+    help="Let nodes that the provider does not take run on the CPU.",
+)
+@trust_option
 @click.option(
     "--threads",
     type=click.IntRange(1, 1024),
@@ -79,6 +92,9 @@ def bench(
     data: str | None,
     data_dir: Path | None,
     device: str,
+    provider: str | None,
+    allow_fallback: bool,
+    trust: bool,
     threads: int,
     batch_size: int,
     rounds: int,
@@ -96,10 +112,10 @@ def bench(
 ) -> None:
     """Measure accuracy, size, latency and memory of files.
 
-    FILE is a .safetensors (PyTorch eager) or .onnx (ONNX Runtime); speed-ups are against the
-    first. Accuracy is that of the test images through the runtime that is timed; latency comes
-    from interleaved rounds, each file in a process of its own. Without .safetensors files it
-    works where torch is not installed.
+    FILE is a .safetensors (PyTorch eager), .onnx (ONNX Runtime) or .engine (TensorRT, on the GPU
+    whatever --device says); speed-ups are against the first. Accuracy is that of the test images
+    through the runtime that is timed; latency comes from interleaved rounds, each file in a process
+    of its own. Without .safetensors files it works where torch is not installed.
     """
     from ...runtimes.artifact import NO_OVERRIDES
     from ...runtimes.bench import BenchSettings
@@ -117,13 +133,16 @@ def bench(
         seed=seed,
         accuracy=accuracy,
         images=images,
+        provider=provider,
+        allow_fallback=allow_fallback,
+        trust=trust,
     )
     paths = [input_file(path) for path in files]
     overrides = card_overrides(mean, std, image_size, labels)
     if output is not None:
         check_suffix(output, ".json")
         check_output(output, overwrite=force)
-    data_set = _data_set(paths, overrides, data, data_dir) if accuracy or data else None
+    data_set = _data_set(paths, overrides, data, data_dir, trust) if accuracy or data else None
     result = measure(
         paths,
         settings,
@@ -144,7 +163,11 @@ def bench(
 
 
 def _data_set(
-    paths: Sequence[Path], overrides: CardOverrides, named: str | None, folder: Path | None
+    paths: Sequence[Path],
+    overrides: CardOverrides,
+    named: str | None,
+    folder: Path | None,
+    trust: bool,
 ) -> DataSet:
     """The data set ``named``, else the first that a file's own metadata records."""
     from ...runtimes.artifact import read_artifact
@@ -154,7 +177,7 @@ def _data_set(
     if named is not None:
         return open_data(named, folder)
     for path in paths:
-        card = read_artifact(path, overrides).card
+        card = read_artifact(path, overrides, trust=trust).card
         if card.data:
             return data_for(card, path, None, folder)
     raise InputError(

@@ -50,6 +50,10 @@ def _lines(found: Diagnosis) -> list[str]:
     if found.providers:
         lines.append(f"  {'providers':18} {', '.join(found.providers)}")
     lines.append(f"  {'CUDA in PyTorch':18} {found.torch_cuda or 'no'}")
+    for library in found.tensorrt:
+        cuda = f", CUDA {library.cuda}" if library.cuda else ""
+        lines.append(f"  {'TensorRT: ' + library.flavour:18} {library.version}{cuda}")
+        lines += [f"  {'':18} builds {library.builds}", f"  {'':18} runs {library.runs}"]
     lines += [f"problem: {problem}" for problem in found.problems]
     return lines
 

@@ -10,7 +10,13 @@ import click
 
 from ..report.plain_text import byte_size, count, printable
 from .console import Console
-from .options import card_overrides, foreign_options, input_argument, report_options
+from .options import (
+    card_overrides,
+    foreign_options,
+    input_argument,
+    report_options,
+    trust_option,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,18 +32,20 @@ LABELS_SHOWN = 12
 @click.command()
 @input_argument("file")
 @click.option("--layers", is_flag=True, help="List every layer.")
+@trust_option
 @foreign_options
 @report_options
 def inspect(
     file: Path,
     layers: bool,
+    trust: bool,
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
     image_size: int | None,
     labels: str | None,
     console: Console,
 ) -> None:
-    """Show what an artefact (.safetensors, .onnx) says of itself.
+    """Show what an artefact (.safetensors, .onnx, .engine) says of itself.
 
     Architecture, input, labels, parameters, MACs, bytes, layers and history. FILE is a file, or
     shipped:NAME for a network in the package. Works where torch is not installed.
@@ -45,7 +53,9 @@ def inspect(
     from ...runtimes.artifact import read_artifact
     from ..pipeline.shipped import input_file
 
-    artifact = read_artifact(input_file(file), card_overrides(mean, std, image_size, labels))
+    artifact = read_artifact(
+        input_file(file), card_overrides(mean, std, image_size, labels), trust=trust
+    )
     if console.as_json:
         console.json(_to_json(artifact))
         return
@@ -64,7 +74,6 @@ def _facts(artifact: Artifact) -> list[tuple[str, str]]:
     more = (
         f", and {len(card.labels) - LABELS_SHOWN} more" if len(card.labels) > LABELS_SHOWN else ""
     )
-    share = artifact.nonzero_parameters / max(artifact.parameters, 1)
     return [
         ("file", f"{artifact.path} ({byte_size(artifact.size_bytes)})"),
         ("kind", f"{artifact.kind}, run by {artifact.runtime}"),
@@ -74,11 +83,39 @@ def _facts(artifact: Artifact) -> list[tuple[str, str]]:
         ("normalisation", f"mean {_numbers(spec.mean)}, std {_numbers(spec.std)}"),
         ("labels", f"{len(card.labels)}: {shown}{more}"),
         ("layers", f"{len(artifact.layers)} (--layers lists them)"),
-        ("parameters", f"{count(artifact.parameters)} ({artifact.parameters:,})"),
-        ("non-zero", f"{count(artifact.nonzero_parameters)} ({share:.1%})"),
+        *_parameters(artifact),
         ("MACs", "unknown" if artifact.macs is None else f"{count(artifact.macs)} an image"),
         ("sha256", artifact.sha256),
         ("made from", card.parent_sha256 or "not recorded"),
+        *(_engine_facts(artifact) if artifact.kind == "engine" else ()),
+    ]
+
+
+def _parameters(artifact: Artifact) -> list[tuple[str, str]]:
+    every, nonzero = artifact.parameters, artifact.nonzero_parameters
+    if every is None or nonzero is None:
+        return [("parameters", "unknown")]
+    return [
+        ("parameters", f"{count(every)} ({every:,})"),
+        ("non-zero", f"{count(nonzero)} ({nonzero / max(every, 1):.1%})"),
+    ]
+
+
+def _engine_facts(artifact: Artifact) -> list[tuple[str, str]]:
+    """What only an engine has: the library, the GPUs and the batches that it was built for."""
+    from ...runtimes.gpu import capability_name
+    from ...runtimes.trt_sidecar import read_sidecar
+
+    sidecar = read_sidecar(artifact.path)
+    if sidecar is None:
+        return []
+    least, best, greatest = sidecar.batch
+    targets = ", ".join(capability_name(target) for target in sidecar.runs_on)
+    return [
+        ("built by", f"{sidecar.flavour} {sidecar.version} in {sidecar.build_seconds:.0f} s"),
+        ("runs on", f"compute capability {targets}" + (f" ({sidecar.gpu})" if sidecar.gpu else "")),
+        ("precision", sidecar.precision),
+        ("batch", f"{least} to {greatest}, tuned for {best}"),
     ]
 
 
@@ -97,7 +134,7 @@ def _layer_table(artifact: Artifact) -> Table:
             Text(printable(layer.name)),
             Text(printable(layer.op)),
             Text(printable(layer.dtype)),
-            count(layer.parameters),
+            "-" if artifact.kind == "engine" else count(layer.parameters),
             "-" if layer.macs is None else count(layer.macs),
         )
     return table

@@ -35,6 +35,7 @@ __all__ = [
     "report_options",
     "seed_option",
     "train_images_option",
+    "trust_option",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -126,6 +127,10 @@ patience_option = click.option(
     type=click.IntRange(1, 10_000),
     help="End a retraining after so many epochs without a better validation accuracy.  "
     "[default: never]",
+)
+
+trust_option = click.option(
+    "--trust", is_flag=True, help="Take an .engine without its sidecar: you know who made it."
 )
 
 

@@ -13,7 +13,12 @@ __all__ = ["COLUMNS", "Row", "bench_rows", "caption"]
 
 COLUMNS = ("accuracy", "size", "params", "MACs", "latency ms", "memory", "speed-up")
 
-RUNTIME_TITLES = {"pytorch": "PyTorch eager", "onnxruntime": "ONNX Runtime"}
+RUNTIME_TITLES = {
+    "pytorch": "PyTorch eager",
+    "onnxruntime": "ONNX Runtime",
+    "tensorrt": "TensorRT",
+    "tensorrt-rtx": "TensorRT for RTX",
+}
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,12 @@ def caption(bench: Mapping[str, Any]) -> str:
     """What the figures mean, which row they are compared with, and how they were measured."""
     results = bench["results"]
     first = results[0]
+    places = " and ".join(dict.fromkeys(str(result["device"]) for result in results))
     batch, threads = first["batch_size"], first["threads"]
     cores = f"{threads} thread{'s' if threads != 1 else ''}"
     parts = [
         f"speed-up: against {_name(first)} ({_runtime(first)}), the first row",
-        f"latency: median and p5-p95 of a batch of {batch} on {first['device']}, {cores}",
+        f"latency: median and p5-p95 of a batch of {batch} on {places}, {cores}",
         "measured in interleaved rounds, a fresh process for each file",
         "'no difference': the 95 % interval of the ratio holds 1",
     ]
@@ -48,6 +54,7 @@ def caption(bench: Mapping[str, Any]) -> str:
         data = bench.get("data")
         where = f" of {one_line(str(data))}" if data else ""
         parts.append(f"accuracy: top-1 on {images}{where}, with its 95 % interval")
+    parts += [_gpu(result) for result in results if result.get("gpu_ms")]
     parts.append("params: non-zero ones, of all; memory: peak of the process")
     return "; ".join(parts) + "."
 
@@ -102,6 +109,19 @@ def _speedup(speedup: Mapping[str, Any] | None) -> tuple[str, str]:
     return f"{_digits(speedup['ratio'])}x", interval
 
 
+def _gpu(result: Mapping[str, Any]) -> str:
+    """Where the time of a file went on the GPU."""
+    gpu = result["gpu_ms"]
+    compute = gpu["compute"]
+    text = (
+        f"{_name(result)} on the GPU: computing {_digits(compute['median'])} ms "
+        f"(p90 {_digits(compute['p90'])}, p95 {_digits(compute['p95'])}, "
+        f"p99 {_digits(compute['p99'])}), copies {_digits(gpu['host_to_device'])} in and "
+        f"{_digits(gpu['device_to_host'])} out"
+    )
+    return text if gpu["steady"] else f"{text}, unsteady ({100 * gpu['variation']:.1f} %)"
+
+
 def _digits(value: float) -> str:
     """Three digits that mean something."""
     if value >= 100:
@@ -118,4 +138,6 @@ def _name(result: Mapping[str, Any]) -> str:
 
 
 def _runtime(result: Mapping[str, Any]) -> str:
-    return RUNTIME_TITLES.get(result["runtime"], one_line(result["runtime"]))
+    title = RUNTIME_TITLES.get(result["runtime"], one_line(result["runtime"]))
+    provider = result.get("provider")
+    return f"{title}, {provider}" if provider else title
