@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Device", "first_device"]
 
@@ -29,7 +33,7 @@ def first_device() -> Device | None:
     device = ctypes.c_int()
     name = ctypes.create_string_buffer(256)
     numbers = [ctypes.c_int(), ctypes.c_int()]
-    calls = (
+    calls: tuple[Callable[[], int], ...] = (
         lambda: driver.cuInit(0),
         lambda: driver.cuDeviceGet(ctypes.byref(device), 0),
         lambda: driver.cuDeviceGetName(name, len(name), device),

@@ -86,7 +86,8 @@ def test_unknown_kind_of_file(nnc, tmp_path, command):
     result = nnc(command, path)
     assert result.code == 2
     assert result.err == (
-        f"nnc: error: {path} ends in '.pt'; expected a file that ends in .onnx or .safetensors\n"
+        f"nnc: error: {path} ends in '.pt'; "
+        "expected a file that ends in .onnx, .safetensors or .engine\n"
     )
 
 

@@ -61,8 +61,9 @@ def test_the_result_has_the_promised_shape_and_true_accuracy(tiny, net):
         assert set(entry) == {
             *("file", "runtime", "device", "threads", "batch_size", "accuracy", "size_bytes"),
             *("parameters", "nonzero_parameters", "macs", "latency_ms", "peak_memory_bytes"),
-            "speedup",
+            *("provider", "gpu_ms", "speedup"),
         }
+        assert (entry["device"], entry["provider"], entry["gpu_ms"]) == ("cpu", None, None)
         assert set(entry["latency_ms"]) == {"median", "p5", "p95", "runs"}
         assert 0 < entry["latency_ms"]["p5"] <= entry["latency_ms"]["median"]
         assert entry["latency_ms"]["median"] <= entry["latency_ms"]["p95"]

@@ -1,0 +1,83 @@
+"""The two ways to a GPU's memory: the names they use are there, and no GPU is one line."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+from nnc.errors import MissingError
+from nnc.runtimes import gpu
+from nnc.runtimes.cuda_driver import first_device
+
+ROOT = Path(__file__).parents[2]
+no_gpu = pytest.mark.skipif(first_device() is not None, reason="there is a GPU here")
+
+
+def _cuda_calls() -> set[str]:
+    tree = ast.parse((ROOT / "runtimes" / "gpu_cuda_python.py").read_text(encoding="utf-8"))
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr.startswith("cuda")
+    }
+
+
+def test_every_call_is_in_cuda_python():
+    runtime = pytest.importorskip("cuda.bindings.runtime")
+    calls = _cuda_calls()
+    assert {"cudaMalloc", "cudaGraphLaunch", "cudaEventElapsedTime"} <= calls
+    members = {
+        "cudaMemcpyHostToDevice": runtime.cudaMemcpyKind,
+        "cudaMemcpyDeviceToHost": runtime.cudaMemcpyKind,
+        "cudaStreamCaptureModeThreadLocal": runtime.cudaStreamCaptureMode,
+    }
+    for name in calls:
+        assert hasattr(members.get(name, runtime), name), name
+
+
+@no_gpu
+def test_cuda_python_without_a_gpu_is_one_line():
+    pytest.importorskip("cuda.bindings.runtime")
+    with pytest.raises(MissingError, match=r"no usable NVIDIA GPU here \(CUDA error \d+: "):
+        gpu.open_gpu()
+
+
+@no_gpu
+def test_pytorch_without_a_gpu_is_one_line(monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setattr(gpu, "has_cuda_python", lambda: False)
+    with pytest.raises(MissingError, match="PyTorch finds no usable NVIDIA GPU here"):
+        gpu.open_gpu()
+
+
+def test_pytorch_has_what_is_used():
+    torch = pytest.importorskip("torch")
+    for name in ("CUDAGraph", "Event", "Stream", "graph", "set_device", "stream"):
+        assert hasattr(torch.cuda, name), name
+    assert hasattr(torch, "OutOfMemoryError")
+    assert {"stream", "capture_error_mode"} <= set(
+        inspect.signature(torch.cuda.graph.__init__).parameters
+    )
+
+
+def test_without_either_it_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingError, match="pip install cuda-python"):
+        gpu.open_gpu()
+
+
+@pytest.mark.parametrize("backend", ["gpu_cuda_python.CudaPythonGpu", "gpu_torch.TorchGpu"])
+def test_both_ways_offer_the_whole_protocol(backend):
+    module, name = backend.split(".")
+    kind = getattr(importlib.import_module(f"nnc.runtimes.{module}"), name)
+    wanted = {key for key in vars(gpu.Gpu) if not key.startswith("_")}
+    assert wanted <= set(vars(kind))
+    for key in wanted:
+        assert (
+            inspect.signature(getattr(kind, key)).parameters.keys()
+            == inspect.signature(getattr(gpu.Gpu, key)).parameters.keys()
+        )
