@@ -32,9 +32,9 @@ def insert_qdq(
 ) -> ModelProto:
     """The model with int8 weights per channel and int8 activations per tensor; biases stay float.
 
-    Takes what `nnc.exporters.qdq.insert_qdq` takes. All scales are numbers that fp16 can hold, so that
-    they are the same where the rest of the network becomes fp16. Every
-    tensor keeps its name. ``model`` is not changed.
+    Takes what `nnc.exporters.qdq.insert_qdq` takes. All scales are numbers that fp16 can hold, so
+    that they are the same where the rest of the network becomes fp16. Every tensor keeps its name.
+    ``model`` is not changed.
     """
     from onnx import ModelProto
 

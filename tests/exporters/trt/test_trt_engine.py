@@ -131,8 +131,8 @@ def test_a_plan_makes_the_choice_again(tiny_artifact, tmp_path) -> None:
         quantise(
             replace(tiny_artifact, sha256="0" * 64), tmp_path / "c.engine", data, RTX, plan=plan
         )
+    other = replace(plan, profile="avx2")
     with pytest.raises(InputError, match="made for avx2, not TensorRT"):
-        other = replace(plan, profile="avx2")
         quantise(tiny_artifact, tmp_path / "c.engine", data, RTX, plan=other)
 
 
@@ -153,7 +153,7 @@ def test_a_loss_over_the_limit_builds_nothing(tmp_path) -> None:
     save_model(model, path)
     unlabelled = replace(held_back(), classes=0)
     settings = replace(RTX, int8=replace(INT8, max_drop=0.1, search_seconds=0))
-    with pytest.raises(BudgetError, match="no int8 file holds at most 0.1 points lost"):
+    with pytest.raises(BudgetError, match=r"no int8 file holds at most 0\.1 points lost"):
         quantise(
             described(path), tmp_path / "o.engine", CalibrationData(noise(), unlabelled), settings
         )
