@@ -49,7 +49,8 @@ def read_engine(
             layers=(),
         )
     check_digest(path, sidecar, digest)
-    card = overridden(sidecar.card, overrides, path)
+    own = replace(sidecar.card, parent_sha256=sidecar.parent_sha256)
+    card = overridden(own, overrides, path)
     return Artifact(
         path=path,
         kind="engine",
