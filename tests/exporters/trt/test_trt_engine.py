@@ -272,8 +272,10 @@ def test_float_needs_images_for_int8(tiny_artifact, tmp_path) -> None:
         quantise(tiny_artifact, tmp_path / "out.engine", None, RTX)
 
 
-@pytest.mark.parametrize("name", ["mobilenet", "shufflenet", "alexnet"])
-def test_whole_networks_are_int8_but_for_the_last_layer(exported, pixels, tmp_path, name) -> None:
+@pytest.mark.parametrize("name", ["mobilenet", "shufflenet"])
+def test_whole_networks_are_int8_but_for_what_is_named_with_a_reason(
+    exported, pixels, tmp_path, name
+) -> None:
     from nnc.runtimes.preprocess import normalise
 
     pytest.importorskip("torch")
@@ -289,6 +291,9 @@ def test_whole_networks_are_int8_but_for_the_last_layer(exported, pixels, tmp_pa
     left = [layer for layer in result.sidecar.layers if layer.precision != "int8"]
     assert all(layer.why for layer in left)
     assert [layer.op for layer in left if "faster in fp16" in layer.why] == ["Gemm"]
-    assert len(left) == 1
+    rest = [layer.why for layer in left if layer.op != "Gemm"]
+    # ShuffleNet's depthwise convolutions of 58 and 116 channels.
+    assert all("no multiples of 8" in why for why in rest)
+    assert bool(rest) is (name == "shufflenet")
     x = normalise(pixels[96:128], made.card.input)
     assert sqnr(run_onnx(made.onnx, x), run_onnx(result.onnx, x)) > 15
