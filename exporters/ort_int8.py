@@ -15,6 +15,7 @@ from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
 from ..whole_files import check_input, check_output, sha256_of
 from .executed import executed_graph
+from .guard.held_back import run_once
 from .guard.plan import Plan
 from .int8_images import Batches, FittingImages
 from .int8_input import input_shape, prepare
@@ -35,10 +36,13 @@ if TYPE_CHECKING:
     from .guard.held_back import Judge
     from .guard.pace import Pace
     from .guard.search import Search
+    from .guard.trial import Trial
 
 __all__ = ["Int8Result", "Int8Settings", "quantise"]
 
 log = logging.getLogger(__name__)
+
+_FEW_IMAGES = 500
 
 
 def quantise(
@@ -98,8 +102,20 @@ def quantise(
         else:
             trial = search.run(candidates, more_tools=settings.search_seconds > 0)
     quantised = builder.build(trial.candidate)
-    explanation = _verified(quantised, model, trial.candidate)
-    made = Plan(trial.candidate, parent_sha256, profile.name, tuple(search.trials), search.ranked)
+    sample = _sampler(builder)(1)
+    explanation = _verified(quantised, model, trial.candidate, sample)
+    if not explanation.int8_mac_share:
+        raise InputError(f"{model}: no layer of it would run in int8; ship the float file")
+    _warn(trial, settings)
+    made = Plan(
+        trial.candidate,
+        parent_sha256,
+        profile.name,
+        settings.samples,
+        seed,
+        tuple(search.trials),
+        search.ranked,
+    )
     if card is not None:
         stage = Stage(
             "quantise",
@@ -141,6 +157,18 @@ def _profile(target: str) -> Profile:
     from ..runtimes.environment import instruction_sets
 
     return choose_profile(target, instruction_sets(), platform.machine())
+
+
+def _warn(trial: Trial, settings: Int8Settings) -> None:
+    """Say where the images are too few for the limit that is said to be held."""
+    drop, limit = trial.drop, settings.max_drop
+    if drop is not None and limit is not None and drop.high > limit and drop.images < _FEW_IMAGES:
+        log.warning(
+            "%d held-back images cannot show that at most %g points are lost; it may be %.1f",
+            drop.images,
+            limit,
+            drop.high,
+        )
 
 
 def _brief(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -259,7 +287,9 @@ def _sampler(builder: Builder) -> Callable[[int], np.ndarray[Any, Any]]:
     return sample
 
 
-def _verified(quantised: ModelProto, source: Path, candidate: Candidate) -> Explanation:
+def _verified(
+    quantised: ModelProto, source: Path, candidate: Candidate, sample: np.ndarray[Any, Any]
+) -> Explanation:
     """Load the result as a user would; what ONNX Runtime refuses must not reach the disk."""
     import onnx
 
@@ -267,6 +297,7 @@ def _verified(quantised: ModelProto, source: Path, candidate: Candidate) -> Expl
 
     try:
         onnx.checker.check_model(quantised)
+        run_once(quantised, sample)
         executed = executed_graph(quantised)
         return explain(quantised, executed, float_nodes=candidate.float_nodes)
     except OSError as error:

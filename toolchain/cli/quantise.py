@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +18,9 @@ from .options import (
     report_options,
     seed_option,
 )
+
+if TYPE_CHECKING:
+    from ...exporters.guard.plan import Plan
 
 __all__ = ["quantise"]
 
@@ -49,7 +53,8 @@ __all__ = ["quantise"]
     type=click.Choice(["auto", "minmax", "moving-average", "percentile", "entropy", "mse"]),
     default="auto",
     show_default=True,
-    help="How ranges follow from the images; auto tries all and keeps the best.",
+    help="How ranges follow from the images; auto tries all and keeps the best "
+    "(without search: minmax).",
 )
 @click.option(
     "--percentile",
@@ -144,6 +149,9 @@ def quantise(
     from ..report.int8 import explanation_lines, int8_lines
 
     model, output = output_path(model, output, ".int8.onnx")
+    replayed = None if plan is None else read_plan(plan)
+    if replayed is not None:
+        samples, seed = _as_planned(replayed, samples, seed)
     settings = Int8Settings(
         target=target,
         samples=samples,
@@ -155,7 +163,6 @@ def quantise(
         search_seconds=search_seconds,
         guard_images=guard_images,
     )
-    replayed = None if plan is None else read_plan(plan)
     artifact, data_set = artifact_and_images(
         model, card_overrides(mean, std, image_size, labels), data, data_dir
     )
@@ -182,3 +189,15 @@ def quantise(
         for line in explanation_lines(result.explanation):
             console.say(line)
     console.wrote(output, result.to_json())
+
+
+def _as_planned(plan: Plan, samples: int, seed: int) -> tuple[int, int]:
+    """Samples and seed of ``plan``; InputError where the line names what the plan decides."""
+    from ...errors import InputError
+
+    context = click.get_current_context()
+    for name in ("calibration", "percentile", "tools", "samples", "seed"):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = "tool" if name == "tools" else name
+            raise InputError(f"--plan decides --{option}, too; drop one of the two")
+    return plan.samples or samples, plan.seed or seed
