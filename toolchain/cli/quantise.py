@@ -168,7 +168,9 @@ def quantise(
     )
     check_output(output, overwrite=force)
     check_fits(artifact.card.input, data_set, model)
-    images = calibration_images(data_set, artifact.card.input, samples, seed)
+    images = calibration_images(
+        data_set, artifact.card.input, samples, seed, batch=artifact.input_shape[0]
+    )
     result = quantise_model(
         model,
         output,
