@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +14,12 @@ from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
 from ..whole_files import check_input, check_output, sha256_of
 from .executed import executed_graph
-from .guard.held_back import run_once
 from .guard.plan import Plan
+from .guard.sessions import run_once
 from .int8_images import Batches, FittingImages
-from .int8_input import input_shape, prepare
+from .int8_input import prepare
 from .int8_result import Int8Result
+from .int8_search import make_search, sampler
 from .int8_settings import Int8Settings
 from .packages import need
 from .profiles import Profile, choose_profile
@@ -28,14 +28,10 @@ if TYPE_CHECKING:
     import numpy as np
     from onnx import ModelProto
 
-    from ..progress import Task
     from ..runtimes.accuracy import TestPart
     from .explain import Explanation
     from .guard.builder import Builder
     from .guard.candidate import Candidate
-    from .guard.held_back import Judge
-    from .guard.pace import Pace
-    from .guard.search import Search
     from .guard.trial import Trial
 
 __all__ = ["Int8Result", "Int8Settings", "quantise"]
@@ -89,12 +85,17 @@ def quantise(
     _check_plan(plan, model, parent_sha256, profile)
     prepared = prepare(loaded, str(model))
     fitting = FittingImages(images, prepared, settings.samples, str(model))
-    judged = held_back is not None and card is not None
+    judged = held_back is not None and card is not None and bool(card.labels)
+    if held_back is not None and not judged and settings.max_drop is not None:
+        raise InputError(
+            f"{model}: its first output is no scores of classes that accuracy could be judged by; "
+            "pass --no-max-drop"
+        )
     candidates = (plan.choice,) if plan else settings.candidates()[: None if judged else 1]
     builder = _builder(prepared, fitting, profile, settings, candidates, seed, progress)
     with ExitStack() as stack:
         task = stack.enter_context(progress.task("looking for int8 that holds", 1))
-        search = _search(
+        search = make_search(
             builder, settings, model, held_back, card, here=here, seed=seed, task=task, stack=stack
         )
         if plan is not None:
@@ -102,7 +103,7 @@ def quantise(
         else:
             trial = search.run(candidates, more_tools=settings.search_seconds > 0)
     quantised = builder.build(trial.candidate)
-    sample = _sampler(builder)(1)
+    sample = sampler(builder)(1)
     explanation = _verified(quantised, model, trial.candidate, sample)
     if not explanation.int8_mac_share:
         raise InputError(f"{model}: no layer of it would run in int8; ship the float file")
@@ -212,79 +213,6 @@ def _builder(
         seed=seed,
         progress=progress,
     )
-
-
-def _search(
-    builder: Builder,
-    settings: Int8Settings,
-    model: Path,
-    held_back: TestPart | None,
-    card: ModelCard | None,
-    *,
-    here: Profile,
-    seed: int,
-    task: Task,
-    stack: ExitStack,
-) -> Search:
-    """The search, with what can be measured on this machine and these images."""
-    from .guard.held_back import Judge
-    from .guard.search import Search
-
-    judge: Judge | None = None
-    pace: Callable[[ModelProto], Pace] | None = None
-    native = builder.profile.name == here.name
-    if held_back is not None and card is not None:
-        judge = Judge(
-            builder.prepared,
-            held_back,
-            card.input,
-            len(card.labels),
-            simulated=not native,
-            threads=settings.threads,
-            most_images=settings.guard_images,
-        )
-        if settings.never_slower and native:
-            pace = _stopwatch(model, judge, builder.prepared, card, seed, stack)
-        elif settings.never_slower:
-            log.warning(
-                "int8 for %s is not timed on this CPU (%s)", builder.profile.name, here.name
-            )
-    threads = settings.threads or 1
-    return Search(builder, settings.limits, judge, pace, task, _sampler(builder), threads)
-
-
-def _stopwatch(
-    model: Path,
-    judge: Judge,
-    prepared: ModelProto,
-    card: ModelCard,
-    seed: int,
-    stack: ExitStack,
-) -> Callable[[ModelProto], Pace]:
-    """Times an int8 model beside the file ``model``, one inference of its own batch size or 1."""
-    from ..runtimes.onnx_files import save_model
-    from .guard.pace import measure_pace
-
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nnc-")))
-    pixels = judge.pixels(input_shape(prepared, str(model))[0] or 1)
-
-    def measure(quantised: ModelProto) -> Pace:
-        path = folder / "int8.onnx"
-        save_model(quantised, path, overwrite=True)
-        return measure_pace(model, path, card.input, pixels, threads=1, seed=seed)
-
-    return measure
-
-
-def _sampler(builder: Builder) -> Callable[[int], np.ndarray[Any, Any]]:
-    def sample(count: int) -> np.ndarray[Any, Any]:
-        import numpy as np
-
-        fixed = input_shape(builder.prepared, "")[0]
-        batch = next(iter(builder.images()))[: fixed or count]
-        return np.ascontiguousarray(batch)
-
-    return sample
 
 
 def _verified(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import sqrt
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InputError, NncError
-from ...runtimes.preprocess import normalise
+from ...errors import InputError
+from .drop import Drop, paired_drop
+from .sessions import Session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from ...model_card import InputSpec
     from ...runtimes.accuracy import TestPart
 
-__all__ = ["Drop", "Judge", "first_line", "paired_drop", "run_once"]
+__all__ = ["Judge"]
 
 log = logging.getLogger(__name__)
 
@@ -27,93 +26,14 @@ CHUNK = 500
 
 RANKING_IMAGES = 500
 
-_Z99 = 2.5758293035489004
-"""The normal distribution's 99.5% quantile: several looks are taken, so each must be surer."""
 
 _CACHE_BYTES = 256 << 20
 
 _ABOVE_CHANCE = 0.1
 """Labels are believed to be the network's where float gets this much of what is beyond chance."""
 
-MOST_OTHER_ERROR = 0.25
-"""Of an output beside the scores: noise over signal, as amplitudes, from which it is ruined."""
 
 _OTHER_IMAGES = 50
-
-
-@dataclass(frozen=True)
-class Drop:
-    """Points of accuracy lost between float and int8 on the same images, with a 99% interval.
-
-    Where the data has no labels for the network's classes, points of answers changed: an upper
-    bound of the accuracy that can have been lost.
-    """
-
-    points: float
-    low: float
-    high: float
-    images: int
-    lost: int
-    """Images that float has right and int8 wrong; without labels, that changed."""
-    won: int
-    """Images that int8 has right and float wrong; without labels, 0."""
-    labelled: bool
-    float_top1: float | None = None
-    """The float model's own accuracy on these images, a fraction; None without labels."""
-    others: float = 0.0
-    """The largest relative error of the outputs beside the scores; 0 where there are none."""
-
-    def holds(self, limit: float) -> bool:
-        """Whether at most ``limit`` points are lost, and no other output is ruined."""
-        return self.points <= limit and self.others <= MOST_OTHER_ERROR
-
-    def to_json(self) -> dict[str, Any]:
-        """The figures as plain JSON values."""
-        return dict(vars(self))
-
-    def __str__(self) -> str:
-        interval = f"99% interval {self.low:+.2f} to {self.high:+.2f}, {self.images} images"
-        if self.labelled:
-            whole = "" if self.float_top1 is None else f" of {100 * self.float_top1:.2f}"
-            text = f"{self.points:+.2f} points of top-1 lost{whole} ({interval})"
-        else:
-            text = f"{self.points:.2f} % of the answers changed ({interval})"
-        if self.others:
-            text += f", other outputs off by up to {self.others:.1%}"
-        return text
-
-
-def paired_drop(
-    lost: int,
-    won: int,
-    images: int,
-    *,
-    labelled: bool = True,
-    float_top1: float | None = None,
-    others: float = 0.0,
-) -> Drop:
-    """Points lost, with the interval of Agresti and Min for a difference of paired proportions.
-
-    Half an observation is added to each cell of the two-by-two table (Agresti and Min, "Simple
-    improved confidence intervals for comparing matched proportions", 2005), so that no discordant
-    image does not mean no doubt.
-    """
-    total = images + 2
-    fell, rose = lost + 0.5, won + 0.5
-    centre = (fell - rose) / total
-    spread = _Z99 * sqrt(max((fell + rose) - (fell - rose) ** 2 / total, 0.0)) / total
-    points = 100 * (lost - won) / images
-    return Drop(
-        points,
-        max(min(100 * (centre - spread), points), -100.0 if labelled else 0.0),
-        min(max(100 * (centre + spread), points), 100.0),
-        images,
-        lost,
-        won,
-        labelled,
-        float_top1,
-        others,
-    )
 
 
 class Judge:
@@ -236,8 +156,8 @@ class Judge:
         first, _labels = next(iter(self._chunks()))
         return np.resize(first, (images, *first.shape[1:]))
 
-    def _session(self, model: ModelProto, *, simulated: bool) -> _Session:
-        return _Session(model, self._spec, threads=self._threads, optimised=not simulated)
+    def _session(self, model: ModelProto, *, simulated: bool) -> Session:
+        return Session(model, self._spec, threads=self._threads, optimised=not simulated)
 
     def _chunks(self) -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
         if self._cache is not None:
@@ -282,7 +202,7 @@ def _regrouped(
 class _Answers:
     """A model's scores, each chunk of images run once."""
 
-    def __init__(self, session: _Session) -> None:
+    def __init__(self, session: Session) -> None:
         self.session = session
         self._scores: dict[int, np.ndarray[Any, Any]] = {}
 
@@ -294,105 +214,6 @@ class _Answers:
     def classes(self, index: int, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         found: np.ndarray[Any, Any] = self.scores(index, images).argmax(axis=1)
         return found
-
-
-class _Session:
-    """A model in ONNX Runtime, fed with uint8 [N, H, W, C] in small batches."""
-
-    def __init__(
-        self, model: ModelProto, spec: InputSpec, *, threads: int, optimised: bool
-    ) -> None:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = threads
-        if not optimised:
-            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        try:
-            self._session = ort.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's own exceptions share no public base class
-            raise NncError(f"ONNX Runtime cannot load the model: {first_line(error)}") from error
-        self._input = self._session.get_inputs()[0]
-        outputs = self._session.get_outputs()
-        self._output = outputs[0].name
-        self.others = [value.name for value in outputs[1:] if value.type == "tensor(float)"]
-        self._spec = spec
-        fixed = self._input.shape[0]
-        pixels = spec.height * spec.width
-        self._batch = fixed if isinstance(fixed, int) else max(1, min(50, (1 << 18) // pixels))
-
-    def scores(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Float64 [N, classes]; images beyond a fixed batch are filled up and cut off again."""
-        import numpy as np
-
-        parts = []
-        for (scores,), count in self._run([self._output], images):
-            if (
-                scores.ndim < 2
-                or len(scores) < count
-                or scores.size != len(scores) * max(scores.shape[1:])
-            ):
-                raise InputError(
-                    f"the model's output '{self._output}' is {list(scores.shape)} for "
-                    f"{count} images: no scores of classes, which accuracy could be judged by; "
-                    "pass --no-max-drop"
-                )
-            parts.append(scores[:count].reshape(count, -1).astype(np.float64))
-        joined = np.concatenate(parts)
-        if not np.isfinite(joined).all():
-            raise NncError("the network's output is NaN or infinite on the held-back images")
-        return joined
-
-    def other_outputs(self, images: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
-        """Values of the float outputs beside the first, float64."""
-        import numpy as np
-
-        runs = [
-            [np.asarray(value[:count], np.float64).ravel() for value in values]
-            for values, count in self._run(self.others, images)
-        ]
-        return [np.concatenate(parts) for parts in zip(*runs, strict=True)]
-
-    def _run(
-        self, outputs: list[str], images: np.ndarray[Any, Any]
-    ) -> Iterator[tuple[list[np.ndarray[Any, Any]], int]]:
-        """``outputs`` batch by batch, and how many of a batch are no filling."""
-        import numpy as np
-
-        for start in range(0, len(images), self._batch):
-            part = images[start : start + self._batch]
-            count = len(part)
-            if isinstance(self._input.shape[0], int) and count < self._batch:
-                part = np.concatenate([part, np.repeat(part[-1:], self._batch - count, axis=0)])
-            feeds = {self._input.name: normalise(part, self._spec)}
-            try:
-                values = self._session.run(outputs, feeds)
-            except Exception as error:
-                raise NncError(
-                    f"the model cannot run on the held-back images: {first_line(error)}"
-                ) from error
-            yield values, count
-
-
-def run_once(model: ModelProto, images: np.ndarray[Any, Any]) -> None:
-    """Run a model on one batch, as a user would; it raises what ONNX Runtime does."""
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    session = ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    session.run(None, {session.get_inputs()[0].name: images})
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says first."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _log_softmax(scores: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from ...progress import Task
     from .builder import Builder
-    from .held_back import Drop, Judge
+    from .drop import Drop
+    from .held_back import Judge
     from .pace import Pace
     from .ranking import RankedUnit
 
@@ -144,7 +145,7 @@ class Search:
         return self._deadline - self._clock()
 
     def _nearest(self, candidates: Sequence[Candidate]) -> Candidate:
-        if len(candidates) == 1 or self.judge is None:
+        if len(candidates) == 1:
             return candidates[0]
         return min(candidates, key=lambda each: self.divergence(each, "which calibration"))
 

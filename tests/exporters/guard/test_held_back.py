@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
 from nnc.errors import InputError, NncError
-from nnc.exporters.guard.held_back import CHUNK, Judge, paired_drop
+from nnc.exporters.guard.drop import paired_drop
+from nnc.exporters.guard.held_back import CHUNK, Judge
 from nnc.model_card import InputSpec
 from nnc.runtimes.accuracy import TestPart
 from nnc.runtimes.preprocess import normalise

@@ -12,7 +12,7 @@ import pytest
 from nnc.errors import BudgetError, InputError
 from nnc.exporters.guard import mixture
 from nnc.exporters.guard.candidate import Candidate
-from nnc.exporters.guard.held_back import Drop, paired_drop
+from nnc.exporters.guard.drop import Drop, paired_drop
 from nnc.exporters.guard.pace import Pace
 from nnc.exporters.guard.search import Search
 from nnc.exporters.guard.trial import Limits
