@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from ..progress import SILENT, Progress
 from ..whole_files import check_input, check_output, sha256_of
 from .executed import executed_graph
 from .guard.plan import Plan
-from .guard.sessions import run_once
+from .guard.sessions import first_line, run_once
+from .guard.units import COMPUTING
 from .int8_images import Batches, FittingImages
 from .int8_input import prepare
 from .int8_result import Int8Result
@@ -104,8 +105,10 @@ def quantise(
             trial = search.run(candidates, more_tools=settings.search_seconds > 0)
     quantised = builder.build(trial.candidate)
     sample = sampler(builder)(1)
-    explanation = _verified(quantised, model, trial.candidate, sample)
-    if not explanation.int8_mac_share:
+    native = profile.name == here.name
+    _check(prepared, quantised, model, sample)
+    explanation = _explained(quantised, model, trial.candidate, native=native)
+    if not any(node.int8 and node.op in COMPUTING for node in explanation.nodes):
         raise InputError(f"{model}: no layer of it would run in int8; ship the float file")
     _warn(trial, settings)
     made = Plan(
@@ -215,26 +218,36 @@ def _builder(
     )
 
 
-def _verified(
-    quantised: ModelProto, source: Path, candidate: Candidate, sample: np.ndarray[Any, Any]
-) -> Explanation:
-    """Load the result as a user would; what ONNX Runtime refuses must not reach the disk."""
+def _check(
+    prepared: ModelProto, quantised: ModelProto, source: Path, sample: np.ndarray[Any, Any]
+) -> None:
+    """Run the result once as a user would; what ONNX Runtime refuses must not reach the disk."""
     import onnx
 
+    try:
+        run_once(quantised, sample)
+        onnx.checker.check_model(quantised)
+    except onnx.checker.ValidationError as error:
+        with suppress(onnx.checker.ValidationError):
+            onnx.checker.check_model(prepared)
+            raise NncError(f"{source}: the int8 model is not valid ({error})") from error
+    except Exception as error:
+        raise NncError(f"{source}: the int8 model cannot be run ({first_line(error)})") from error
+
+
+def _explained(
+    quantised: ModelProto, source: Path, candidate: Candidate, *, native: bool
+) -> Explanation:
     from .explain import explain
 
     try:
-        onnx.checker.check_model(quantised)
-        run_once(quantised, sample)
         executed = executed_graph(quantised)
-        return explain(quantised, executed, float_nodes=candidate.float_nodes)
     except OSError as error:
         raise NncError(
-            f"no room for a temporary copy of the int8 model ({error.strerror}); "
+            f"{source}: no room for a temporary copy of the int8 model ({error.strerror}); "
             "free some disk, or set TMPDIR"
         ) from error
-    except Exception as error:
-        raise NncError(f"{source}: the int8 model cannot be run ({error})") from error
+    return explain(quantised, executed, float_nodes=candidate.float_nodes, native=native)
 
 
 def _sign(model: ModelProto) -> None:
