@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .runtimes.artifact import read_artifact as inspect
     from .runtimes.bench import BenchSettings, bench
     from .toolchain.data import DataSet, open_data
-    from .toolchain.feeds import calibration_batches, check_images, test_part
+    from .toolchain.feeds import calibration_images, check_images, test_part
     from .toolchain.pipeline import run
     from .toolchain.pruning import PruneSettings
     from .toolchain.pruning.prune import prune
@@ -41,7 +41,7 @@ __all__ = [
     "TrainSettings",
     "__version__",
     "bench",
-    "calibration_batches",
+    "calibration_images",
     "check_images",
     "export",
     "inspect",
@@ -66,7 +66,7 @@ _HOMES = {
     "PruneSettings": ".toolchain.pruning",
     "TrainSettings": ".toolchain.training",
     "bench": ".runtimes.bench",
-    "calibration_batches": ".toolchain.feeds",
+    "calibration_images": ".toolchain.feeds",
     "check_images": ".toolchain.feeds",
     "export": ".exporters.onnx_export",
     "inspect": ".runtimes.artifact:read_artifact",

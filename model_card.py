@@ -86,6 +86,7 @@ class ModelCard:
 
     input: InputSpec
     labels: tuple[str, ...]
+    """Names of the classes; none for a network of another tool whose output is no scores."""
     architecture: str = ""
     macs: int | None = None
     history: tuple[Stage, ...] = ()
@@ -94,11 +95,12 @@ class ModelCard:
     """Whether the network has the Dropout and BatchNorm layers of its architecture."""
 
     def __post_init__(self) -> None:
-        if not 2 <= len(self.labels) <= _MOST_LABELS:
+        bare = not self.labels and not self.architecture
+        if not bare and not 2 <= len(self.labels) <= _MOST_LABELS:
             raise InputError(
                 f"{len(self.labels)} class label(s); expected at least 2, {_MOST_LABELS} at most"
             )
-        if max(map(len, self.labels)) > _LONGEST_LABEL:
+        if max(map(len, self.labels), default=0) > _LONGEST_LABEL:
             raise InputError(f"a class label of over {_LONGEST_LABEL} characters; shorten it")
         if self.macs is not None and not 0 <= self.macs < 2**63:
             raise InputError("the MACs in its metadata are no number from 0 to 2**63 - 1")

@@ -31,8 +31,8 @@ def paint(figure: Any, results: list[list[dict[str, Any]]]) -> None:
         for drop, name in ((0.0, "reference"), (0.005, "0.5 points less"), (0.01, "1 point less")):
             axes.axhline(reference - drop, color=GREY, lw=0.9, ls=(0, (4, 3)))
             axes.annotate(
-                name, (0.0, reference - drop), xytext=(3, 2), textcoords="offset points",
-                color=INK, fontsize=8,
+                name, (0.9, reference - drop), xycoords=("axes fraction", "data"), ha="right",
+                xytext=(0, 2), textcoords="offset points", color=INK, fontsize=8,
             )  # fmt: skip
         axes.set_xlim(0, max(x) * 1.05)
         axes.set_title(Path(entries[0]["file"]).stem)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from .executed import BORDERS, Executed, ExecutedNode
+from .executed_as import Runs
 from .passes.graph import attribute, initialisers, producers
+from .qdq_floats import HELD
 from .qdq_plan import LAYERS, hindrance
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TensorProto
+    from onnx import GraphProto, ModelProto, NodeProto
 
 __all__ = ["Explanation", "NodeReport", "explain"]
 
@@ -32,7 +34,7 @@ class NodeReport:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What is int8 and what is float, as ONNX Runtime executes it on this machine."""
+    """What is int8 and what is float: as executed on this machine, or as the file says."""
 
     nodes: tuple[NodeReport, ...]
     """In the order of the graph, without its QuantizeLinear and DequantizeLinear."""
@@ -43,62 +45,44 @@ class Explanation:
         """The explanation as plain JSON values."""
         return asdict(self)
 
-    def lines(self) -> Iterator[str]:
-        """The share, then a line for each node."""
-        yield f"{self.int8_mac_share:.1%} of the MACs in int8"
-        for node in self.nodes:
-            yield f"{'int8' if node.int8 else 'float':<5} {node.op} {node.name}: {node.why}"
-
 
 def explain(
-    quantised: ModelProto, executed: Executed, *, float_nodes: Collection[str] = ()
+    quantised: ModelProto,
+    executed: Executed,
+    *,
+    float_nodes: Collection[str] = (),
+    native: bool = True,
 ) -> Explanation:
     """Explain the int8 model ``quantised`` by what ONNX Runtime executes of it.
 
     ``executed`` is its `executed_graph`; ``float_nodes`` are the nodes that were named to stay
-    float, if that is known.
+    float, if that is known. Not ``native`` is a model for other CPUs than this one, whose kernels
+    are no witnesses: it is then explained by what the file says alone.
     """
     graph = quantised.graph
-    known = initialisers(graph)
-    made = producers(graph)
-    rounded = {n.input[0]: n.output[0] for n in graph.node if n.op_type == "QuantizeLinear"}
-    runs = _Runs(executed)
+    written = _Written(graph)
+    runs = Runs(graph, executed) if native else None
     macs = _macs(quantised)
     reports = []
     for node in graph.node:
         if node.op_type in BORDERS:
             continue
-        run = runs.of(node, rounded.get(node.output[0], ""))
-        if run is not None and not run.is_float:
-            int8, why = True, _why_int8(run)
-        elif run is not None:
-            int8, why = False, _why_float(node, known, made, float_nodes)
+        run = runs.of(node) if runs else None
+        if run is not None:
+            int8 = not run.is_float
+            why = _why_int8(run) if int8 else written.why_float(node, float_nodes)
         else:
-            int8 = _reads_integers(node, made)
-            why = "left out by ONNX Runtime: part of the node before it, or without effect"
+            int8 = written.as_int8(node)
+            if native:
+                int8 = int8 or (node.op_type not in LAYERS and written.reads_integers(node))
+                why = "not found in what ONNX Runtime executes"
+            else:
+                why = "written as int8" if int8 else written.why_float(node, float_nodes)
         name = node.name or node.output[0]
         reports.append(NodeReport(name, node.op_type, int8, why, macs.get(node.output[0], 0)))
     total = sum(report.macs for report in reports)
     share = sum(report.macs for report in reports if report.int8) / total if total else 0.0
     return Explanation(tuple(reports), share)
-
-
-class _Runs:
-    """Finds the executed node that a node of the model became."""
-
-    def __init__(self, executed: Executed) -> None:
-        nodes = [node for node in executed.nodes if node.op not in BORDERS]
-        self._by_name = {node.name: node for node in nodes if node.name}
-        self._by_output = {name: node for node in nodes for name in node.outputs}
-
-    def of(self, node: NodeProto, rounded: str) -> ExecutedNode | None:
-        if node.name in self._by_name:
-            return self._by_name[node.name]
-        for name in (*node.output, rounded):
-            found = self._by_output.get(name) or self._by_name.get(name)
-            if found is not None:
-                return found
-        return None
 
 
 def _why_int8(run: ExecutedNode) -> str:
@@ -107,34 +91,61 @@ def _why_int8(run: ExecutedNode) -> str:
     return f"{run.op} on the integers themselves"
 
 
-def _why_float(
-    node: NodeProto,
-    known: Mapping[str, TensorProto],
-    made: Mapping[str, NodeProto],
-    float_nodes: Collection[str],
-) -> str:
-    if node.name in float_nodes:
-        return "chosen to stay float"
-    if _reads_integers(node, made) and _weighs_integers(node, made):
-        return "written as int8, but this ONNX Runtime does not compute it so"
-    reason = hindrance(node, known)
-    if reason:
-        return reason
-    if node.op_type in LAYERS:
-        return "chosen to stay float: its weights are stored in float"
-    return "what it reads is float, and int8 alone between float layers gains nothing"
+class _Written:
+    """What the file says of its nodes: where DequantizeLinear and QuantizeLinear are."""
 
+    def __init__(self, graph: GraphProto) -> None:
+        self._known = initialisers(graph)
+        self._made = producers(graph)
+        self._outputs = {value.name for value in graph.output}
+        self._integers: set[str] = set()
+        self._read_by: dict[str, set[str]] = {}
+        for node in graph.node:
+            for name in node.input:
+                self._read_by.setdefault(name, set()).add(node.op_type)
+            moves = node.op_type != "DequantizeLinear" and node.input
+            if node.op_type == "QuantizeLinear" or (moves and node.input[0] in self._integers):
+                self._integers.update(node.output)
 
-def _reads_integers(node: NodeProto, made: Mapping[str, NodeProto]) -> bool:
-    before = made.get(node.input[0]) if node.input else None
-    return before is not None and before.op_type in ("DequantizeLinear", "QuantizeLinear")
+    def as_int8(self, node: NodeProto) -> bool:
+        """Whether a runtime that follows the file computes ``node`` on integers."""
+        if node.input and node.input[0] in self._integers:
+            return True
+        if node.op_type in LAYERS:
+            return self._dequantised(node.input[0]) and self._dequantised(node.input[1])
+        rounded = all(
+            self._read_by.get(name) == {"QuantizeLinear"} and name not in self._outputs
+            for name in node.output
+        )
+        read = node.input if node.op_type in ("Add", "Concat", "Mul") else node.input[:1]
+        return (
+            rounded
+            and all(self._dequantised(name) for name in read)
+            and not hindrance(node, self._known)
+        )
 
+    def reads_integers(self, node: NodeProto) -> bool:
+        """Whether the first of what ``node`` reads are integers, or made floats of integers."""
+        name = node.input[0] if node.input else ""
+        return name in self._integers or self._dequantised(name)
 
-def _weighs_integers(node: NodeProto, made: Mapping[str, NodeProto]) -> bool:
-    if node.op_type not in LAYERS:
-        return False
-    weight = made.get(node.input[1])
-    return weight is not None and weight.op_type == "DequantizeLinear"
+    def why_float(self, node: NodeProto, float_nodes: Collection[str]) -> str:
+        """Why ``node`` is computed in float."""
+        if node.name in float_nodes:
+            return "chosen to stay float"
+        if node.op_type == "Sum" and node.output[0].endswith(HELD):
+            return "keeps what is before it in float"
+        if self.as_int8(node):
+            return "written as int8, but this ONNX Runtime does not compute it so"
+        reason = hindrance(node, self._known)
+        if reason:
+            return reason
+        if node.op_type in LAYERS:
+            return "chosen to stay float: its weights are stored in float"
+        return "what it reads is float, and int8 alone between float layers gains nothing"
+
+    def _dequantised(self, name: str) -> bool:
+        return name in self._made and self._made[name].op_type == "DequantizeLinear"
 
 
 def _macs(model: ModelProto) -> dict[str, int]:

@@ -21,7 +21,7 @@ class FittingImages:
     """The first ``samples`` images of ``batches``, in batches of the size the model fixes, if any.
 
     Images that do not fill a last batch of a fixed size are left out. Each call goes through them
-    again; ``count`` is how many they were.
+    again; ``count`` is how many they were, those given first.
     """
 
     def __init__(self, batches: Batches, model: ModelProto, samples: int, source: str) -> None:
@@ -30,21 +30,46 @@ class FittingImages:
         self.count = 0
 
     def __call__(self) -> Iterator[np.ndarray[Any, Any]]:
-        """Float32 [N, C, H, W]; InputError where they are something else."""
+        """Float32 [N, C, H, W]; InputError where they are something else, or fill no batch."""
+        used = 0
+        for batch in self._given() if self._fixed is None else self._regrouped(self._fixed):
+            used += len(batch)
+            yield batch
+        self.count = used
+
+    def _given(self) -> Iterator[np.ndarray[Any, Any]]:
         import numpy as np
 
-        given = used = 0
+        given = 0
         for offered in self._batches():
             batch = offered[: self._samples - given]
             given += len(batch)
             self._check(batch)
-            size = self._fixed or max(len(batch), 1)
-            for start in range(0, len(batch) - size + 1, size):
-                yield np.ascontiguousarray(batch[start : start + size])
-                used += size if self._fixed else len(batch)
+            if len(batch):
+                yield np.ascontiguousarray(batch)
             if given >= self._samples:
                 break
-        self.count = used
+
+    def _regrouped(self, size: int) -> Iterator[np.ndarray[Any, Any]]:
+        import numpy as np
+
+        parts: list[np.ndarray[Any, Any]] = []
+        held = batches = 0
+        for given in self._given():
+            start = 0
+            while start < len(given):
+                part = given[start : start + size - held]
+                parts.append(part)
+                start, held = start + len(part), held + len(part)
+                if held == size:
+                    yield np.concatenate(parts)
+                    parts, held, batches = [], 0, batches + 1
+        if not batches:
+            mend = "raise --samples" if self._samples < size else "give more of them"
+            raise InputError(
+                f"{self._source} takes {size} images at a time, and {held} are there to calibrate "
+                f"on; expected at least {size}: {mend}, or export it with a dynamic batch"
+            )
 
     def _check(self, batch: np.ndarray[Any, Any]) -> None:
         import numpy as np

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import platform
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,12 @@ from ..progress import SILENT, Progress
 from ..whole_files import check_input, check_output, sha256_of
 from .executed import executed_graph
 from .guard.plan import Plan
+from .guard.sessions import first_line, run_once
+from .guard.units import COMPUTING
 from .int8_images import Batches, FittingImages
-from .int8_input import input_shape, prepare
+from .int8_input import prepare
 from .int8_result import Int8Result
+from .int8_search import make_search, sampler
 from .int8_settings import Int8Settings
 from .packages import need
 from .profiles import Profile, choose_profile
@@ -27,18 +29,17 @@ if TYPE_CHECKING:
     import numpy as np
     from onnx import ModelProto
 
-    from ..progress import Task
     from ..runtimes.accuracy import TestPart
     from .explain import Explanation
     from .guard.builder import Builder
     from .guard.candidate import Candidate
-    from .guard.held_back import Judge
-    from .guard.pace import Pace
-    from .guard.search import Search
+    from .guard.trial import Trial
 
 __all__ = ["Int8Result", "Int8Settings", "quantise"]
 
 log = logging.getLogger(__name__)
+
+_FEW_IMAGES = 500
 
 
 def quantise(
@@ -85,12 +86,17 @@ def quantise(
     _check_plan(plan, model, parent_sha256, profile)
     prepared = prepare(loaded, str(model))
     fitting = FittingImages(images, prepared, settings.samples, str(model))
-    judged = held_back is not None and card is not None
+    judged = held_back is not None and card is not None and bool(card.labels)
+    if held_back is not None and not judged and settings.max_drop is not None:
+        raise InputError(
+            f"{model}: its first output is no scores of classes that accuracy could be judged by; "
+            "pass --no-max-drop"
+        )
     candidates = (plan.choice,) if plan else settings.candidates()[: None if judged else 1]
     builder = _builder(prepared, fitting, profile, settings, candidates, seed, progress)
     with ExitStack() as stack:
         task = stack.enter_context(progress.task("looking for int8 that holds", 1))
-        search = _search(
+        search = make_search(
             builder, settings, model, held_back, card, here=here, seed=seed, task=task, stack=stack
         )
         if plan is not None:
@@ -98,8 +104,22 @@ def quantise(
         else:
             trial = search.run(candidates, more_tools=settings.search_seconds > 0)
     quantised = builder.build(trial.candidate)
-    explanation = _verified(quantised, model, trial.candidate)
-    made = Plan(trial.candidate, parent_sha256, profile.name, tuple(search.trials), search.ranked)
+    sample = sampler(builder)(1)
+    native = profile.name == here.name
+    _check(prepared, quantised, model, sample)
+    explanation = _explained(quantised, model, trial.candidate, native=native)
+    if not any(node.int8 and node.op in COMPUTING for node in explanation.nodes):
+        raise InputError(f"{model}: no layer of it would run in int8; ship the float file")
+    _warn(trial, settings)
+    made = Plan(
+        trial.candidate,
+        parent_sha256,
+        profile.name,
+        settings.samples,
+        seed,
+        tuple(search.trials),
+        search.ranked,
+    )
     if card is not None:
         stage = Stage(
             "quantise",
@@ -141,6 +161,18 @@ def _profile(target: str) -> Profile:
     from ..runtimes.environment import instruction_sets
 
     return choose_profile(target, instruction_sets(), platform.machine())
+
+
+def _warn(trial: Trial, settings: Int8Settings) -> None:
+    """Say where the images are too few for the limit that is said to be held."""
+    drop, limit = trial.drop, settings.max_drop
+    if drop is not None and limit is not None and drop.high > limit and drop.images < _FEW_IMAGES:
+        log.warning(
+            "%d held-back images cannot show that at most %g points are lost; it may be %.1f",
+            drop.images,
+            limit,
+            drop.high,
+        )
 
 
 def _brief(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -186,96 +218,36 @@ def _builder(
     )
 
 
-def _search(
-    builder: Builder,
-    settings: Int8Settings,
-    model: Path,
-    held_back: TestPart | None,
-    card: ModelCard | None,
-    *,
-    here: Profile,
-    seed: int,
-    task: Task,
-    stack: ExitStack,
-) -> Search:
-    """The search, with what can be measured on this machine and these images."""
-    from .guard.held_back import Judge
-    from .guard.search import Search
-
-    judge: Judge | None = None
-    pace: Callable[[ModelProto], Pace] | None = None
-    native = builder.profile.name == here.name
-    if held_back is not None and card is not None:
-        judge = Judge(
-            builder.prepared,
-            held_back,
-            card.input,
-            len(card.labels),
-            simulated=not native,
-            threads=settings.threads,
-            most_images=settings.guard_images,
-        )
-        if settings.never_slower and native:
-            pace = _stopwatch(model, judge, builder.prepared, card, seed, stack)
-        elif settings.never_slower:
-            log.warning(
-                "int8 for %s is not timed on this CPU (%s)", builder.profile.name, here.name
-            )
-    threads = settings.threads or 1
-    return Search(builder, settings.limits, judge, pace, task, _sampler(builder), threads)
-
-
-def _stopwatch(
-    model: Path,
-    judge: Judge,
-    prepared: ModelProto,
-    card: ModelCard,
-    seed: int,
-    stack: ExitStack,
-) -> Callable[[ModelProto], Pace]:
-    """Times an int8 model beside the file ``model``, one inference of its own batch size or 1."""
-    from ..runtimes.onnx_files import save_model
-    from .guard.pace import measure_pace
-
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nnc-")))
-    pixels = judge.pixels(input_shape(prepared, str(model))[0] or 1)
-
-    def measure(quantised: ModelProto) -> Pace:
-        path = folder / "int8.onnx"
-        save_model(quantised, path, overwrite=True)
-        return measure_pace(model, path, card.input, pixels, threads=1, seed=seed)
-
-    return measure
-
-
-def _sampler(builder: Builder) -> Callable[[int], np.ndarray[Any, Any]]:
-    def sample(count: int) -> np.ndarray[Any, Any]:
-        import numpy as np
-
-        fixed = input_shape(builder.prepared, "")[0]
-        batch = next(iter(builder.images()))[: fixed or count]
-        return np.ascontiguousarray(batch)
-
-    return sample
-
-
-def _verified(quantised: ModelProto, source: Path, candidate: Candidate) -> Explanation:
-    """Load the result as a user would; what ONNX Runtime refuses must not reach the disk."""
+def _check(
+    prepared: ModelProto, quantised: ModelProto, source: Path, sample: np.ndarray[Any, Any]
+) -> None:
+    """Run the result once as a user would; what ONNX Runtime refuses must not reach the disk."""
     import onnx
 
+    try:
+        run_once(quantised, sample)
+        onnx.checker.check_model(quantised)
+    except onnx.checker.ValidationError as error:
+        with suppress(onnx.checker.ValidationError):
+            onnx.checker.check_model(prepared)
+            raise NncError(f"{source}: the int8 model is not valid ({error})") from error
+    except Exception as error:
+        raise NncError(f"{source}: the int8 model cannot be run ({first_line(error)})") from error
+
+
+def _explained(
+    quantised: ModelProto, source: Path, candidate: Candidate, *, native: bool
+) -> Explanation:
     from .explain import explain
 
     try:
-        onnx.checker.check_model(quantised)
         executed = executed_graph(quantised)
-        return explain(quantised, executed, float_nodes=candidate.float_nodes)
     except OSError as error:
         raise NncError(
-            f"no room for a temporary copy of the int8 model ({error.strerror}); "
+            f"{source}: no room for a temporary copy of the int8 model ({error.strerror}); "
             "free some disk, or set TMPDIR"
         ) from error
-    except Exception as error:
-        raise NncError(f"{source}: the int8 model cannot be run ({error})") from error
+    return explain(quantised, executed, float_nodes=candidate.float_nodes, native=native)
 
 
 def _sign(model: ModelProto) -> None:

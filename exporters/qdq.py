@@ -38,13 +38,13 @@ def insert_qdq(
     """The quantised model: int8 weights per channel, int32 biases, integers in between.
 
     ``ranges`` are those of `complete_ranges`; a tensor without one stays float. ``float_nodes``
-    names nodes that stay float; it says something of nodes with weights only, for between integers
-    the others round to integers whatever computes them. ``weights`` maps initialisers to int8
-    values that are taken as they are; all others are rounded to nearest. ``model`` is not changed.
+    names nodes that stay float, between int8 ones too; one that only moves values about, or bounds
+    them, gains nothing by it. ``weights`` maps initialisers to int8 values that are taken as they
+    are; all others are rounded to nearest. ``model`` is not changed.
     """
     from onnx import ModelProto
 
-    plan = make_plan(model, ranges.keys(), frozenset(float_nodes))
+    plan = make_plan(model, ranges, profile, frozenset(float_nodes))
     writer = Writer(model.graph, plan, ranges, profile, weights or {})
     quantised = ModelProto(ir_version=model.ir_version)
     quantised.opset_import.extend(model.opset_import)

@@ -8,9 +8,12 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from .passes.graph import attribute, consumers, initialisers, producers
+from .qdq_scales import Range, activation_scale, clip_bounds, integer_bounds, integer_limits
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+
+    from .profiles import Profile
 
 __all__ = ["COMPUTED", "FOLDED", "LAYERS", "MOVING", "Plan", "followers", "hindrance", "make_plan"]
 
@@ -31,6 +34,9 @@ MOVING: tuple[str, ...] = (
 
 FOLDED: tuple[str, ...] = ("Clip", "Relu")
 """Vanish into the saturation of the layer before them, else bound the integers themselves."""
+
+_SATURATING = (*LAYERS, *LIGHT)
+"""Saturate where the range of their result ends; that of a HardSigmoid is always 0 to 1."""
 
 _FLOAT_OUTPUT = ("Gemm", "MatMul")
 """Their int8 kernels hand out float as well, so a network's last layer need not be rounded."""
@@ -60,15 +66,20 @@ def followers(graph: GraphProto) -> dict[str, str]:
             follows.update(dict.fromkeys(node.output, node.input[0]))
         elif node.op_type in FOLDED and node.input[0] in made:
             before = made[node.input[0]].op_type
-            if before in COMPUTED and counts[node.input[0]] == 1:
+            if before in _SATURATING and counts[node.input[0]] == 1:
                 follows[node.input[0]] = node.output[0]
             elif before in (*COMPUTED, *MOVING, *FOLDED, "Concat"):
                 follows[node.output[0]] = node.input[0]
     return follows
 
 
-def make_plan(model: ModelProto, ranged: Collection[str], float_nodes: Collection[str]) -> Plan:
-    """Plan int8 for ``model``; only float tensors in ``ranged`` can become integers."""
+def make_plan(
+    model: ModelProto,
+    ranges: Mapping[str, Range],
+    profile: Profile,
+    float_nodes: Collection[str],
+) -> Plan:
+    """Plan int8 for ``model``; only float tensors in ``ranges`` can become integers."""
     graph = model.graph
     known = initialisers(graph)
     able = {
@@ -76,7 +87,7 @@ def make_plan(model: ModelProto, ranged: Collection[str], float_nodes: Collectio
         for node in graph.node
         if node.name not in float_nodes
         and not hindrance(node, known)
-        and all(name in ranged for name in (*_activations(node, known), *node.output) if name)
+        and all(name in ranges for name in (*_activations(node, known), *node.output) if name)
     }
     wanted = _wanted(graph, able, known)
     plan = Plan()
@@ -98,12 +109,28 @@ def make_plan(model: ModelProto, ranged: Collection[str], float_nodes: Collectio
             continue
         elif node.op_type in FOLDED:
             before = made[node.input[0]]
-            alone = counts[node.input[0]] == 1 and before.name in plan.computed
-            (plan.vanished if alone else plan.moved).add(node.name)
+            saturated = (
+                counts[node.input[0]] == 1
+                and before.name in plan.computed
+                and before.op_type in _SATURATING
+                and _saturates(node, known, ranges[node.output[0]], profile)
+            )
+            (plan.vanished if saturated else plan.moved).add(node.name)
         else:
             plan.computed.add(node.name)
         plan.integers.update(node.output)
     return plan
+
+
+def _saturates(
+    node: NodeProto, known: Mapping[str, TensorProto], span: Range, profile: Profile
+) -> bool:
+    """Whether Relu or Clip does nothing more to integers that are saturated over ``span``.
+
+    That range may reach further than the node's own result, to hold zero or to be shared.
+    """
+    scale = activation_scale(span, profile)
+    return integer_bounds(clip_bounds(node, known), scale) == integer_limits(scale)
 
 
 def _wanted(graph: GraphProto, able: set[str], known: dict[str, TensorProto]) -> set[str]:
@@ -180,6 +207,8 @@ def _hindered_pad(node: NodeProto, known: Mapping[str, TensorProto]) -> str:
     """Padding with zeros, or with what is there; the zero is a zero point in integers."""
     from onnx import numpy_helper
 
+    if len(node.input) > 3 and node.input[3]:
+        return "it pads some axes of a tensor whose rank cannot be told"
     constant_mode = attribute(node, "mode", b"constant") == b"constant"
     if not constant_mode or len(node.input) < 3 or not node.input[2]:
         return ""

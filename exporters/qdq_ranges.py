@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from .passes.graph import attribute, constant, initialisers, tensor_types
+from .passes.graph import attribute, initialisers, tensor_types
 from .qdq_plan import COMPUTED, FOLDED, MOVING, followers
-from .qdq_scales import Range
+from .qdq_scales import Range, clip_bounds
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -110,6 +110,7 @@ def _known_ranges(graph: GraphProto) -> dict[str, Range]:
 def _bounds(graph: GraphProto) -> dict[str, Range]:
     """Tensor -> the values that can matter of it."""
     bounds = {}
+    known = initialisers(graph)
     readers: dict[str, list[NodeProto]] = {}
     for node in graph.node:
         for name in node.input:
@@ -117,9 +118,7 @@ def _bounds(graph: GraphProto) -> dict[str, Range]:
     outputs = {value.name for value in graph.output}
     for node in graph.node:
         if node.op_type == "Clip":
-            found = _clip_bounds(graph, node)
-            if found is not None:
-                bounds[node.output[0]] = found
+            bounds[node.output[0]] = clip_bounds(node, known)
         elif node.op_type == "HardSigmoid" and node.input[0] not in outputs:
             alpha, beta = attribute(node, "alpha", 0.2), attribute(node, "beta", 0.5)
             if alpha <= 0:
@@ -134,17 +133,6 @@ def _bounds(graph: GraphProto) -> dict[str, Range]:
             if swish:
                 bounds[node.input[0]] = (low, float("inf") if others else high)
     return bounds
-
-
-def _clip_bounds(graph: GraphProto, node: NodeProto) -> Range | None:
-    values = [-float("inf"), float("inf")]
-    for index in (1, 2):
-        if len(node.input) > index and node.input[index]:
-            value = constant(graph, node.input[index])
-            if value is None:
-                return None
-            values[index - 1] = float(value)
-    return values[0], values[1]
 
 
 def _within(span: Range, bounds: Range) -> Range:

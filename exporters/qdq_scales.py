@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,10 +10,20 @@ from .qdq_weights import QuantisedWeight
 
 if TYPE_CHECKING:
     import numpy as np
+    from onnx import NodeProto, TensorProto
 
     from .profiles import Profile
 
-__all__ = ["Range", "Scale", "activation_scale", "quantise_bias", "quantise_weight"]
+__all__ = [
+    "Range",
+    "Scale",
+    "activation_scale",
+    "clip_bounds",
+    "integer_bounds",
+    "integer_limits",
+    "quantise_bias",
+    "quantise_weight",
+]
 
 Range = tuple[float, float]
 
@@ -35,6 +46,36 @@ def activation_scale(span: Range, profile: Profile) -> Scale:
 
     scale, zero_point = profile.grid.parameters(*span)
     return Scale(float(np.float32(scale)), int(zero_point), profile.signed_activations)
+
+
+def clip_bounds(node: NodeProto, known: Mapping[str, TensorProto]) -> Range:
+    """Between which values a Relu or Clip leaves its input as it is.
+
+    Infinite where it has no bound, or one that is not among the constants ``known``.
+    """
+    from onnx import numpy_helper
+
+    if node.op_type == "Relu":
+        return 0.0, float("inf")
+    values = [-float("inf"), float("inf")]
+    for index, name in enumerate(node.input[1:3]):
+        if name in known:
+            values[index] = float(numpy_helper.to_array(known[name]))
+    return values[0], values[1]
+
+
+def integer_limits(scale: Scale) -> tuple[int, int]:
+    """The least and the greatest integer of 8 bits."""
+    return (-128, 127) if scale.signed else (0, 255)
+
+
+def integer_bounds(bounds: Range, scale: Scale) -> tuple[int, int]:
+    """``bounds`` as integers of ``scale``, within the limits of those."""
+    import numpy as np
+
+    lowest, highest = integer_limits(scale)
+    low, high = np.clip(np.rint(np.array(bounds) / scale.scale) + scale.zero_point, lowest, highest)
+    return int(low), int(high)
 
 
 def quantise_weight(

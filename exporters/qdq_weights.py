@@ -43,12 +43,3 @@ class QuantisedWeight:
             )
         if not np.isfinite(scales).all() or (scales <= 0).any():
             raise InputError("quantised weight with a scale that is no positive number")
-
-    def dequantised(self) -> np.ndarray[Any, Any]:
-        """The weight in float32, as DequantizeLinear gives it."""
-        import numpy as np
-
-        shape = [1] * self.values.ndim
-        shape[self.axis] = -1
-        restored: np.ndarray[Any, Any] = self.values.astype(np.float32) * self.scales.reshape(shape)
-        return restored

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .passes.graph import attribute, initialisers, subgraphs
+from .passes.graph import attribute, initialisers, subgraphs, tensor_names
 from .qdq_draft import Draft
+from .qdq_floats import HELD, held, input_channels
 from .qdq_layers import layer_constants
 from .qdq_plan import LAYERS, Plan
-from .qdq_scales import Range, Scale, activation_scale
+from .qdq_scales import (
+    Range,
+    Scale,
+    activation_scale,
+    clip_bounds,
+    integer_bounds,
+    integer_limits,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,9 +47,8 @@ class Writer:
         self._source, self._plan, self._ranges = source, plan, ranges
         self._profile, self._weights = profile, weights
         self._known = initialisers(source)
-        names = {name for node in source.node for name in (*node.input, *node.output)}
-        self._draft = Draft(names | {tensor.name for tensor in source.initializer})
-        self._inputs = {value.name for value in source.input}
+        self._draft = Draft(tensor_names(source))
+        self._held = held(source, plan)
         self._integers: dict[str, tuple[str, Scale]] = {}
         self._floats: dict[str, str] = {}
         self._restored: set[str] = set()
@@ -115,13 +122,7 @@ class Writer:
         import numpy as np
 
         integers, scale = self._as_integers(node.input[0])
-        dims = self._known[node.input[1]].dims
-        if node.op_type == "Conv":
-            channels = dims[1] * attribute(node, "group", 1)
-        elif node.op_type == "ConvTranspose":
-            channels = dims[0]
-        else:
-            channels = dims[1] if attribute(node, "transB", 0) else dims[0]
+        channels = input_channels(node, self._known[node.input[1]])
         name = self._draft.name(f"{node.input[0]}_spread")
         kind = np.int8 if scale.signed else np.uint8
         scales = self._draft.constant(f"{name}_scale", np.full(channels, scale.scale, np.float32))
@@ -151,23 +152,14 @@ class Writer:
     def _bound(self, node: NodeProto, integers: str, output: str, scale: Scale) -> None:
         """Relu or Clip, as bounds on the integers."""
         import numpy as np
-        from onnx import numpy_helper
 
         kind = np.int8 if scale.signed else np.uint8
-        limits = np.iinfo(kind)
         inputs = [integers]
-        values: list[float | None] = [0.0, None]
-        if node.op_type == "Clip":
-            names = [*node.input[1:], "", ""][:2]
-            values = [
-                float(numpy_helper.to_array(self._known[name])) if name else None for name in names
-            ]
-        for value in values:
-            if value is None:
-                inputs.append("")
-                continue
-            bound = np.clip(np.rint(value / scale.scale) + scale.zero_point, limits.min, limits.max)
-            inputs.append(self._draft.constant(f"{output}_bound", np.array(bound, kind)))
+        bounds = integer_bounds(clip_bounds(node, self._known), scale)
+        for bound, limit in zip(bounds, integer_limits(scale), strict=True):
+            named = bound != limit
+            stored = np.array(bound, kind)
+            inputs.append(self._draft.constant(f"{output}_bound", stored) if named else "")
         while not inputs[-1]:
             inputs.pop()
         self._draft.add("Clip", inputs, output, name=node.name)
@@ -250,7 +242,12 @@ class Writer:
         if name not in self._integers:
             scale = activation_scale(self._ranges[name], self._profile)
             output = self._draft.name(f"{name}_int8")
-            self._draft.add("QuantizeLinear", [name, *self._draft.scale(scale)], output)
+            source = name
+            if name in self._held:
+                # A sum of one number is that number, and no part of any int8 kernel.
+                source = self._draft.name(f"{name}{HELD}")
+                self._draft.add("Sum", [name], source, name=source)
+            self._draft.add("QuantizeLinear", [source, *self._draft.scale(scale)], output)
             self._integers[name] = (output, scale)
         return self._integers[name]
 

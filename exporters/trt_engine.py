@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from ..runtimes.accuracy import TestPart
     from ..runtimes.artifact import Artifact
-    from .guard.held_back import Drop, Judge
+    from .guard.drop import Drop
+    from .guard.held_back import Judge
     from .guard.plan import Plan
 
 __all__ = [

@@ -68,6 +68,11 @@ def check_batch(
             f"{path} takes images {list(expected)} (height, width, channels); "
             f"{data} gives {list(images.shape[1:])}"
         )
+    if not card.labels:
+        raise InputError(
+            f"{path}: its output is no scores of classes, which accuracy is counted by; "
+            "pass --no-accuracy, and no --data"
+        )
     if test.classes not in (None, len(card.labels)):
         raise InputError(
             f"{path} has {len(card.labels)} classes; {data} has {test.classes}; "

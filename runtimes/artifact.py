@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, fields, replace
-from math import prod
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..model_card import InputSpec, ModelCard
 from ..whole_files import check_input, sha256_of
+from .card_overrides import (
+    NO_OVERRIDES,
+    CardOverrides,
+    first_of,
+    foreign_input,
+    foreign_labels,
+)
 from .onnx_graph import LayerFacts
 from .registry import find_runtime
 
@@ -27,20 +33,6 @@ __all__ = ["NO_OVERRIDES", "Artifact", "CardOverrides", "overridden", "read_arti
 log = logging.getLogger(__name__)
 
 _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
-
-
-@dataclass(frozen=True)
-class CardOverrides:
-    """What the user says of a file in place of its metadata; None leaves the file's own word."""
-
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    image_size: int | None = None
-    """Pixels a side."""
-    labels: tuple[str, ...] | None = None
-
-
-NO_OVERRIDES = CardOverrides()
 
 
 @dataclass(frozen=True)
@@ -77,9 +69,11 @@ def read_artifact(
     ``overrides`` win over what the file says, with a warning where its metadata says otherwise.
     ``defaults`` (the data set's own) serve an ONNX file without nnc's metadata, where neither
     ``overrides`` nor the graph's shapes tell; without them pixels are only scaled to 0..1 and the
-    labels are "0" to "K-1". An engine is what its sidecar says; ``trust`` takes one without it.
-    Raises InputError for a damaged file, one of another kind, and one that does not take a single
-    batch of images; MissingError for an engine that its sidecar does not describe.
+    labels are "0" to "K-1". Where such a file's output is more than [N, classes], as a feature map
+    is, it has no labels. An engine is what its sidecar says; ``trust`` takes one without it. Raises
+    InputError for a damaged file, one of another kind, one that does not take a single batch of
+    images, and one that gives a single score for an image; MissingError for an engine that its
+    sidecar does not describe.
     """
     entry = find_runtime(path)
     check_input(path)
@@ -143,7 +137,7 @@ def _read_onnx(
         card = overridden(own, overrides, path)
         facts = _graph_facts(model, _image_size(card.input), path)
     else:
-        given = _first(overrides, defaults)
+        given = first_of(overrides, defaults)
         square = given.image_size
         channels, height, width = (
             own_size or other
@@ -161,8 +155,8 @@ def _read_onnx(
         output = facts.output_shape
         if not output or None in output[1:]:
             output = graph_outputs(model)[0].shape
-        image = _foreign_input((channels, height, width), overrides, defaults, path)
-        card = ModelCard(image, _foreign_labels(output, overrides, defaults, path))
+        image = foreign_input((channels, height, width), overrides, defaults, path)
+        card = ModelCard(image, foreign_labels(output, overrides, defaults, path))
     _check_shape(spec, card.input, path)
     return Artifact(
         path=path,
@@ -250,48 +244,6 @@ def _image_input(inputs: tuple[TensorSpec, ...], path: Path) -> TensorSpec:
     return spec
 
 
-def _foreign_input(
-    image: tuple[int, int, int], overrides: CardOverrides, defaults: CardOverrides, path: Path
-) -> InputSpec:
-    channels, height, width = image
-    mean, std = overrides.mean, overrides.std
-    # The data set's own normalisation serves only networks with as many channels.
-    if mean is None and defaults.mean is not None and len(defaults.mean) == channels:
-        mean = defaults.mean
-    if std is None and defaults.std is not None and len(defaults.std) == channels:
-        std = defaults.std
-    try:
-        return InputSpec(
-            channels=channels,
-            height=height,
-            width=width,
-            mean=(0.0,) * channels if mean is None else mean,
-            std=(1.0,) * channels if std is None else std,
-        )
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-
-
-def _foreign_labels(
-    output: tuple[int | None, ...],
-    overrides: CardOverrides,
-    defaults: CardOverrides,
-    path: Path,
-) -> tuple[str, ...]:
-    given = _first(overrides, defaults).labels
-    sizes = output[1:]
-    classes = None
-    if sizes and None not in sizes:
-        classes = prod(size or 0 for size in sizes)
-    if overrides.labels is not None and classes not in (None, len(overrides.labels)):
-        raise InputError(f"{path}: {len(overrides.labels)} labels for {classes} classes")
-    if given is not None and classes in (None, len(given)):
-        return given
-    if classes is None or classes < 2:
-        raise InputError(f"{path}: its output does not tell the number of classes; say --labels")
-    return tuple(str(index) for index in range(classes))
-
-
 def _check_shape(spec: TensorSpec, image: InputSpec, path: Path) -> None:
     for own, said in zip(spec.shape[1:], _image_size(image), strict=True):
         if own not in (None, said):
@@ -303,12 +255,3 @@ def _check_shape(spec: TensorSpec, image: InputSpec, path: Path) -> None:
 
 def _image_size(spec: InputSpec) -> tuple[int, int, int]:
     return spec.channels, spec.height, spec.width
-
-
-def _first(overrides: CardOverrides, defaults: CardOverrides) -> CardOverrides:
-    """Each field of ``overrides``, or where that is None of ``defaults``."""
-    values = {}
-    for entry in fields(CardOverrides):
-        value = getattr(overrides, entry.name)
-        values[entry.name] = getattr(defaults, entry.name) if value is None else value
-    return CardOverrides(**values)

@@ -101,6 +101,16 @@ def test_a_normalisation_that_cannot_be_computed_is_refused(mean, std, message):
         InputSpec(1, 28, 28, (mean,), (std,))
 
 
+def test_only_a_network_of_another_tool_is_without_labels():
+    card = ModelCard(CARD.input, ())
+    assert ModelCard.from_properties(card.to_properties(), "file") == card
+    for labels in ((), ("a",)):
+        with pytest.raises(InputError, match=f"{len(labels)} class label"):
+            ModelCard(CARD.input, labels, architecture="mobilenet")
+    with pytest.raises(InputError, match="1 class label"):
+        ModelCard(CARD.input, ("a",))
+
+
 def test_too_many_labels_are_refused():
     with pytest.raises(InputError, match="1000001 class label"):
         ModelCard(CARD.input, ("a",) * 1_000_001)

@@ -86,14 +86,24 @@ class CalibrationImages:
 
 
 def calibration_images(
-    data: DataSet | LooseImages, spec: InputSpec, samples: int, seed: int = 0
+    data: DataSet | LooseImages,
+    spec: InputSpec,
+    samples: int,
+    seed: int = 0,
+    *,
+    batch: int | None = None,
 ) -> CalibrationImages:
     """``samples`` calibration images, class-balanced and drawn by ``seed``, fewer where there are.
 
-    They are from the training part without its held-out fifth. Raises InputError where one of them
-    is in the test part too: what is then measured there would flatter.
+    They are from the training part without its held-out fifth. Where the network fixes its
+    ``batch``, they are as many as fill whole batches, if they fill one: quantising uses no others.
+    Raises InputError where one of them is in the test part too: what is then measured there would
+    flatter.
     """
     train, _ = data.split()
+    samples = min(samples, len(train))
+    if batch is not None:
+        samples -= samples % batch if samples > batch else 0
     indices = train.indices[pick_balanced(train, samples, seed)]
     if data.test is not None:
         _refuse_overlap(data, indices.tolist(), data.test)
@@ -105,8 +115,8 @@ def held_back(
 ) -> TestPart:
     """Training images that calibration never sees, to judge int8 by: the held-out fifth.
 
-    ``limit`` keeps that many, class-balanced and drawn by ``seed``. A set without labels says so by
-    having 0 classes. Raises InputError where the set has other channels than ``spec``.
+    ``limit`` keeps that many, class-balanced and drawn by ``seed``. A set without labels is of one
+    class, which no network is of. Raises InputError where the set has other channels than ``spec``.
     """
     from ..runtimes.accuracy import TestPart
 
@@ -123,7 +133,8 @@ def held_back(
             chosen = order[start : start + _JUDGED_AT_ONCE]
             yield validation.take(chosen, spec.height, spec.width), labels[chosen]
 
-    return TestPart(batches=batches, images=len(order), name=data.name, classes=len(data.classes))
+    classes = max(len(data.classes), 1)
+    return TestPart(batches=batches, images=len(order), name=data.name, classes=classes)
 
 
 def _refuse_overlap(data: DataSet | LooseImages, indices: list[int], test: Images) -> None:

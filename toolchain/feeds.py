@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,6 @@ __all__ = [
     "CalibrationRecord",
     "artifact_and_data",
     "artifact_and_images",
-    "calibration_batches",
     "calibration_images",
     "check_fits",
     "check_images",
@@ -112,13 +111,6 @@ def check_images(data: DataSet, spec: InputSpec, seed: int = 0) -> np.ndarray[An
     """A few training images to check an export on: uint8 [N, H, W, C] of ``spec``'s size."""
     indices = pick_balanced(data.training, CHECK_IMAGES, seed)
     return data.training.take(indices, spec.height, spec.width)
-
-
-def calibration_batches(
-    data: DataSet | LooseImages, spec: InputSpec, samples: int, seed: int = 0
-) -> Callable[[], Iterator[np.ndarray[Any, Any]]]:
-    """`calibration_images` by another name: a function that goes through the same batches again."""
-    return calibration_images(data, spec, samples, seed)
 
 
 def test_part(data: DataSet, limit: int | None = None, seed: int = 0) -> TestPart:

@@ -60,7 +60,7 @@ def fbgemm(task: Task, threads: int) -> Made:
             model(torch.from_numpy(images[first : first + 32]))
     model = quantize_fx.convert_fx(model)
     path = task.folder / "fbgemm.pt"
-    torch.jit.save(torch.jit.trace(model, torch.from_numpy(images[:1])), path)
+    torch.save(model.state_dict(), path)
     return _torch(model, threads), time.perf_counter() - start, path.stat().st_size
 
 
@@ -133,6 +133,30 @@ def ort_static(task: Task, threads: int) -> Made:
     return _ort(path, threads), time.perf_counter() - start, path.stat().st_size
 
 
+def neural_compressor(task: Task, threads: int) -> Made:
+    """Intel's Neural Compressor for ONNX: its static quantisation with the defaults."""
+    from onnx_neural_compressor import data_reader
+    from onnx_neural_compressor.quantization import QuantFormat, config, quantize
+
+    images = task.calibration()
+
+    class Reader(data_reader.CalibrationDataReader):
+        def __init__(self) -> None:
+            self.rewind()
+
+        def rewind(self) -> None:
+            self._left = iter([{"input": image[None]} for image in images])
+
+        def get_next(self) -> dict[str, np.ndarray[Any, Any]] | None:
+            return next(self._left, None)
+
+    path = task.folder / "neural-compressor.onnx"
+    start = time.perf_counter()
+    told = config.StaticQuantConfig(calibration_data_reader=Reader(), quant_format=QuantFormat.QDQ)
+    quantize(str(task.model), str(path), told)
+    return _ort(path, threads), time.perf_counter() - start, path.stat().st_size
+
+
 def nnc_int8(task: Task, threads: int) -> Made:
     """nnc quantise: its defaults for trained networks; no guard for random weights."""
     from nnc.exporters.ort_int8 import Int8Settings, quantise
@@ -194,6 +218,7 @@ CONTESTANTS: dict[str, Callable[[Task, int], Made]] = {
     "PT2E x86 int8": pt2e,
     "ORT fp32 (nnc export)": ort_float,
     "ORT quantize_static": ort_static,
+    "Neural Compressor (ORT)": neural_compressor,
     "nnc int8": nnc_int8,
     "OpenVINO fp32": openvino_float,
     "NNCF int8 (OpenVINO)": nncf_openvino,

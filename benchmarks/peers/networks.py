@@ -80,7 +80,7 @@ def prepare(name: str, checkpoint: Path | None, data_dir: Path | None, folder: P
     from nnc.models.checkpoint import read_card
     from nnc.runtimes.preprocess import normalise
     from nnc.toolchain.data import open_data, pick_balanced
-    from nnc.toolchain.feeds import calibration_batches
+    from nnc.toolchain.feeds import calibration_images
     from nnc.toolchain.pipeline.shipped import shipped_checkpoint
 
     folder.mkdir(parents=True)
@@ -95,7 +95,7 @@ def prepare(name: str, checkpoint: Path | None, data_dir: Path | None, folder: P
         card = ModelCard(spec, tuple(data.classes))
     spec = card.input
     count = CALIBRATION_IMAGES[task.size]
-    batches = list(calibration_batches(data, spec, count)())
+    batches = list(calibration_images(data, spec, count)())
     np.save(folder / "calibration.npy", np.concatenate(batches))
     if task.trained:
         images = [

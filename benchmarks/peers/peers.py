@@ -1,6 +1,7 @@
-"""int8 by nnc beside what its users run today: same networks, images, threads, in one run.
+r"""int8 by nnc beside what its users run today: same networks, images, threads, in one run.
 
-    python -m venv peers && peers/bin/pip install -e ".[train,cpu]" nncf openvino torchao
+    python -m venv peers && peers/bin/pip install -e ".[train,cpu]" nncf openvino torchao \
+        onnx-neural-compressor prettytable psutil pydantic onnxruntime-extensions
     NNC_DATA_DIR=DATA peers/bin/python benchmarks/peers/peers.py -o peers.json
 
 Each contestant runs in a process of its own, built there from the same float export (or the same

@@ -12,6 +12,10 @@ Range = tuple[float, float]
 
 _NO_WIDTH = 256 * 2.0**-126
 
+_SCALE_OF_NOTHING = 2.0**-16
+"""Biases are stored in steps of their layer's input scale times its weights' scales: of weights
+about 1, those from a millionth to some hundreds keep their values."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -51,11 +55,12 @@ class Grid:
         """Scale and zero point for a range, as ONNX Runtime's quantiser computes them.
 
         A real value x becomes ``round(x / scale) + zero point``, saturated. A range without width,
-        or so narrow that its scale would be no normal float32, has scale 1.
+        or so narrow that its scale would be no normal float32, has one that is small: its values
+        are all about zero, but the biases of the layer that reads them must not vanish with them.
         """
         low, high = self.widened(low, high)
         if max(high, -low) < _NO_WIDTH:
-            return 1.0, self._middle if self.symmetric else self.lowest
+            return _SCALE_OF_NOTHING, self._middle if self.symmetric else self.lowest
         if self.symmetric:
             middle = self._middle
             return high / min(self.highest - middle, middle - self.lowest), middle

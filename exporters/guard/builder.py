@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ...progress import SILENT, Progress
+from ...progress import SILENT, Progress, Task
 from ..calibration import observe, passes
 from ..qdq import complete_ranges, insert_qdq, tensors_to_observe
 
@@ -53,10 +54,20 @@ class Builder:
         self.images, self.profile, self.methods = images, profile, tuple(methods)
         self._count, self._threads, self._seed = images_a_pass, threads, seed
         self._progress, self._insert = progress, insert
+        self._check: Callable[[], None] = lambda: None
         self._equalised: ModelProto | None = None
         self._observed: dict[bool, Observations] = {}
         self._rounded: dict[tuple[object, ...], dict[str, QuantisedWeight]] = {}
         self._corrected: dict[tuple[object, ...], ModelProto] = {}
+
+    @contextmanager
+    def watched(self, check: Callable[[], None]) -> Iterator[None]:
+        """Call ``check`` wherever a tool tells how far it is; what it raises ends the tool."""
+        before, self._check = self._check, check
+        try:
+            yield
+        finally:
+            self._check = before
 
     def build(self, candidate: Candidate) -> ModelProto:
         """The int8 model; InputError or NncError for images that do not fit or yield NaN."""
@@ -77,7 +88,11 @@ class Builder:
                 self._corrected.clear()  # one at a time: each is a model
                 with self._progress.task("correcting biases", len(model.graph.node)) as task:
                     self._corrected[key] = correct_biases(
-                        model, quantised, self._few, threads=self._threads, task=task
+                        model,
+                        quantised,
+                        self._few,
+                        threads=self._threads,
+                        task=_Watched(task, self._check),
                     )
             model = self._corrected[key]
         return quantised(model)
@@ -147,7 +162,7 @@ class Builder:
                     self._few,
                     seed=self._seed,
                     threads=self._threads,
-                    task=task,
+                    task=_Watched(task, self._check),
                 )
         names = _weights_of(model, candidate.float_nodes)
         return {name: w for name, w in self._rounded[key].items() if name not in names}
@@ -156,3 +171,14 @@ class Builder:
 def _weights_of(model: ModelProto, nodes: Sequence[str]) -> set[str]:
     chosen = set(nodes)
     return {name for node in model.graph.node if node.name in chosen for name in node.input}
+
+
+class _Watched:
+    """A task that lets somebody look at the clock at each step."""
+
+    def __init__(self, task: Task, check: Callable[[], None]) -> None:
+        self._task, self._check = task, check
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        self._task.advance(steps, note)
+        self._check()

@@ -57,12 +57,16 @@ class Candidate:
         if unknown:
             raise InputError(f"{source}: the plan's choice has an unknown key '{min(unknown)}'")
         calibration, percentile = value.get("calibration"), value.get("percentile")
-        number = isinstance(percentile, (int, float)) and not isinstance(percentile, bool)
-        if not isinstance(calibration, str) or not number:
+        if (
+            not isinstance(calibration, str)
+            or isinstance(percentile, bool)
+            or not isinstance(percentile, (int, float))
+            or not 0 < percentile <= 100  # safe for whole numbers that no float can hold
+        ):
             raise InputError(f"{source}: the plan names no calibration and percentile")
         return cls(
             calibration,
-            float(percentile or 0),
+            float(percentile),
             _names(value, "tools", source),
             _names(value, "float_nodes", source),
         )

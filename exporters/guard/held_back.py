@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import sqrt
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InputError, NncError
-from ...runtimes.preprocess import normalise
+from ...errors import InputError
+from .drop import Drop, paired_drop
+from .sessions import Session
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,70 +17,23 @@ if TYPE_CHECKING:
     from ...model_card import InputSpec
     from ...runtimes.accuracy import TestPart
 
-__all__ = ["Drop", "Judge", "paired_drop"]
+__all__ = ["Judge"]
+
+log = logging.getLogger(__name__)
 
 CHUNK = 500
 """Images between two looks at whether the verdict is clear."""
 
 RANKING_IMAGES = 500
 
-_Z99 = 2.5758293035489004
-"""The normal distribution's 99.5% quantile: several looks are taken, so each must be surer."""
 
 _CACHE_BYTES = 256 << 20
 
-
-@dataclass(frozen=True)
-class Drop:
-    """Points of accuracy lost between float and int8 on the same images, with a 99% interval.
-
-    Where the data has no labels for the network's classes, points of answers changed: an upper
-    bound of the accuracy that can have been lost.
-    """
-
-    points: float
-    low: float
-    high: float
-    images: int
-    lost: int
-    """Images that float has right and int8 wrong; without labels, that changed."""
-    won: int
-    """Images that int8 has right and float wrong; without labels, 0."""
-    labelled: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """The figures as plain JSON values."""
-        return dict(vars(self))
-
-    def __str__(self) -> str:
-        what = "points of top-1" if self.labelled else "% of the answers changed"
-        return (
-            f"{self.points:+.2f} {what} lost (99% interval {self.low:+.2f} to {self.high:+.2f}, "
-            f"{self.images} images)"
-        )
+_ABOVE_CHANCE = 0.1
+"""Labels are believed to be the network's where float gets this much of what is beyond chance."""
 
 
-def paired_drop(lost: int, won: int, images: int, *, labelled: bool = True) -> Drop:
-    """Points lost, with the interval of Agresti and Min for a difference of paired proportions.
-
-    Half an observation is added to each cell of the two-by-two table (Agresti and Min, "Simple
-    improved confidence intervals for comparing matched proportions", 2005), so that no discordant
-    image does not mean no doubt.
-    """
-    total = images + 2
-    fell, rose = lost + 0.5, won + 0.5
-    centre = (fell - rose) / total
-    spread = _Z99 * sqrt(max((fell + rose) - (fell - rose) ** 2 / total, 0.0)) / total
-    points = 100 * (lost - won) / images
-    return Drop(
-        points,
-        min(100 * (centre - spread), points),
-        max(100 * (centre + spread), points),
-        images,
-        lost,
-        won,
-        labelled,
-    )
+_OTHER_IMAGES = 50
 
 
 class Judge:
@@ -103,17 +56,40 @@ class Judge:
         self._part, self._spec = part, spec
         self._simulated, self._threads = simulated, threads
         self.images = min(part.images, most_images)
-        self.labelled = part.classes in (None, classes)
+        self._classes = classes
+        self._labelled: bool | None = None if part.classes in (None, classes) else False
         self._cache: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] | None = None
         self._float = _Answers(self._session(model, simulated=False))
         if not self.images:
             raise InputError("no held-back images to judge int8 on; pass --no-max-drop")
 
+    @property
+    def labelled(self) -> bool:
+        """Whether the labels are those that the float model was trained on.
+
+        Another order of classes looks like a network that only guesses; then, answers that change
+        are counted instead.
+        """
+        if self._labelled is None:
+            images, labels = next(iter(self._chunks()))
+            right = float((self._float.classes(0, images) == labels).mean())
+            chance = 1 / max(self._classes, 2)
+            self._labelled = right >= chance + _ABOVE_CHANCE * (1 - chance)
+            if not self._labelled:
+                log.warning(
+                    "the float model gets %.1f %% of the held-back images right, hardly more than "
+                    "by chance: its classes may stand in another order than the data's; judging "
+                    "int8 by the answers that change",
+                    100 * right,
+                )
+        return self._labelled
+
     def drop(self, model: ModelProto, limit: float) -> Drop:
         """How much accuracy ``model`` loses, on as many images as it takes to tell it from
         ``limit``."""
         answers = _Answers(self._session(model, simulated=self._simulated))
-        lost = won = seen = 0
+        lost = won = seen = correct = 0
+        others = self._others(answers)
         result = None
         for index, (images, labels) in enumerate(self._chunks()):
             before = self._float.classes(index, images)
@@ -122,10 +98,18 @@ class Judge:
                 right, still = before == labels, after == labels
                 lost += int((right & ~still).sum())
                 won += int((~right & still).sum())
+                correct += int(right.sum())
             else:
                 lost += int((before != after).sum())
             seen += len(images)
-            result = paired_drop(lost, won, seen, labelled=self.labelled)
+            result = paired_drop(
+                lost,
+                won,
+                seen,
+                labelled=self.labelled,
+                float_top1=correct / seen if self.labelled else None,
+                others=others,
+            )
             if seen >= 2 * CHUNK and (result.high <= limit or result.low > limit):
                 break
         if result is None:
@@ -150,6 +134,21 @@ class Judge:
                 break
         return total / max(seen, 1)
 
+    def _others(self, answers: _Answers) -> float:
+        """The largest relative error of the float outputs beside the first."""
+        if not self._float.session.others:
+            return 0.0
+        import numpy as np
+
+        images, _labels = next(iter(self._chunks()))
+        before = self._float.session.other_outputs(images[:_OTHER_IMAGES])
+        after = answers.session.other_outputs(images[:_OTHER_IMAGES])
+        worst = 0.0
+        for exact, found in zip(before, after, strict=True):
+            signal = max(float(np.linalg.norm(exact)), 1e-30)
+            worst = max(worst, float(np.linalg.norm(found - exact)) / signal)
+        return worst
+
     def pixels(self, images: int) -> np.ndarray[Any, Any]:
         """The first ``images`` held-back images, uint8 [N, H, W, C], repeated where too few."""
         import numpy as np
@@ -157,8 +156,8 @@ class Judge:
         first, _labels = next(iter(self._chunks()))
         return np.resize(first, (images, *first.shape[1:]))
 
-    def _session(self, model: ModelProto, *, simulated: bool) -> _Session:
-        return _Session(model, self._spec, threads=self._threads, optimised=not simulated)
+    def _session(self, model: ModelProto, *, simulated: bool) -> Session:
+        return Session(model, self._spec, threads=self._threads, optimised=not simulated)
 
     def _chunks(self) -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
         if self._cache is not None:
@@ -203,66 +202,18 @@ def _regrouped(
 class _Answers:
     """A model's scores, each chunk of images run once."""
 
-    def __init__(self, session: _Session) -> None:
-        self._session = session
+    def __init__(self, session: Session) -> None:
+        self.session = session
         self._scores: dict[int, np.ndarray[Any, Any]] = {}
 
     def scores(self, index: int, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         if index not in self._scores:
-            self._scores[index] = self._session.scores(images)
+            self._scores[index] = self.session.scores(images)
         return self._scores[index]
 
     def classes(self, index: int, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         found: np.ndarray[Any, Any] = self.scores(index, images).argmax(axis=1)
         return found
-
-
-class _Session:
-    """A model in ONNX Runtime, fed with uint8 [N, H, W, C] in small batches."""
-
-    def __init__(
-        self, model: ModelProto, spec: InputSpec, *, threads: int, optimised: bool
-    ) -> None:
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = threads
-        if not optimised:
-            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-        self._session = ort.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        self._input = self._session.get_inputs()[0]
-        self._output = self._session.get_outputs()[0].name
-        self._spec = spec
-        fixed = self._input.shape[0]
-        pixels = spec.height * spec.width
-        self._batch = fixed if isinstance(fixed, int) else max(1, min(50, (1 << 18) // pixels))
-
-    def scores(self, images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Float64 [N, classes]; images beyond a fixed batch are filled up and cut off again."""
-        import numpy as np
-
-        parts = []
-        for start in range(0, len(images), self._batch):
-            part = images[start : start + self._batch]
-            count = len(part)
-            if isinstance(self._input.shape[0], int) and count < self._batch:
-                part = np.concatenate([part, np.repeat(part[-1:], self._batch - count, axis=0)])
-            (scores,) = self._session.run(
-                [self._output], {self._input.name: normalise(part, self._spec)}
-            )
-            if scores.ndim < 2 or len(scores) != len(part):
-                raise InputError(
-                    f"the model's output '{self._output}' is {list(scores.shape)} for "
-                    f"{len(part)} images, no scores an image; pass --no-max-drop"
-                )
-            parts.append(scores[:count].reshape(count, -1).astype(np.float64))
-        joined = np.concatenate(parts)
-        if not np.isfinite(joined).all():
-            raise NncError("the network's output is NaN or infinite on the held-back images")
-        return joined
 
 
 def _log_softmax(scores: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

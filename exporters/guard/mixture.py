@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..passes.graph import producers
 from .node_times import unit_times
 from .ranking import RankedUnit, by_gain, by_worth, local_errors
 from .units import Unit, closed, find_units
@@ -21,6 +22,9 @@ __all__ = ["Mixtures", "OutOfTimeError"]
 
 _RANKING_SHARE = 0.5
 """Of the time that is left, the most that measuring single units may take."""
+
+_SHOWS = 0.02
+"""Of the whole divergence: a unit's cost below this is noise."""
 
 _LEAST_SAVING = 0.02
 """A unit counts as slower in int8 from this share of its float time on; less is noise."""
@@ -41,6 +45,7 @@ class Mixtures:
         self._rough = replace(start.candidate, tools=tools)
         self._prepared = search.builder.prepared
         self._units = find_units(self._prepared)
+        self._whole = 0.0
         self.ranked: tuple[RankedUnit, ...] = ()
 
     def run(self) -> None:
@@ -83,7 +88,7 @@ class Mixtures:
         inaccurate = self._start.drop is not None and not search.holds(self._start.drop)
         costs: dict[str, float] = {}
         if inaccurate:
-            whole = search.divergence(self._rough, "before single units are float")
+            self._whole = whole = search.divergence(self._rough, "before single units are float")
             end = search.time_left() * (1 - _RANKING_SHARE)
             for unit in sorted(self._units, key=lambda unit: -errors[unit.name]):
                 if search.time_left() < end:
@@ -104,7 +109,7 @@ class Mixtures:
     def _mend_accuracy(self, already: Sequence[Unit]) -> None:
         """The shortest list of units, most accuracy a millisecond first, that mends it."""
         taken = {unit.name for unit in already}
-        order = [entry.unit for entry in by_worth(self.ranked) if entry.unit.name not in taken]
+        order = [unit for unit in self._dearest_first() if unit.name not in taken]
         failing, count = 0, 1
         passing: int | None = None
         while order and not self._useful([*already, *order]):
@@ -126,6 +131,36 @@ class Mixtures:
         chosen = [*already, *order[:passing]]
         self._try(chosen, "the fewest that mend accuracy are float")
         self._thin_out(chosen, taken)
+
+    def _dearest_first(self) -> list[Unit]:
+        """By worth; a unit that errs but whose own cost does not show brings its makers along.
+
+        Values that int8 cannot hold lie between two units: making one of them float alone changes
+        nothing, and the error appears in the one that reads them.
+        """
+        makers = {unit.name: self._makers(unit) for unit in self._units}
+        order: dict[str, Unit] = {}
+        for entry in by_worth(self.ranked, least=_SHOWS * self._whole):
+            order.setdefault(entry.unit.name, entry.unit)
+            if (entry.cost or 0.0) <= _SHOWS * self._whole:
+                for maker in makers[entry.unit.name]:
+                    order.setdefault(maker.name, maker)
+        return list(order.values())
+
+    def _makers(self, unit: Unit) -> list[Unit]:
+        """The units whose output it reads, perhaps through what only moves values about."""
+        made = producers(self._prepared.graph)
+        ends = {other.output: other for other in self._units}
+        nodes = {node.name: node for node in self._prepared.graph.node}
+        found, todo, seen = [], list(nodes[unit.name].input), set()
+        while todo:
+            name = todo.pop()
+            if name in ends:
+                found.append(ends[name])
+            elif name in made and name not in seen:
+                seen.add(name)
+                todo.extend(made[name].input)
+        return found
 
     def _thin_out(self, chosen: list[Unit], fixed: set[str]) -> None:
         """Put back to int8 what accuracy can spare, what gains most time first."""

@@ -30,6 +30,9 @@ class Plan:
     model_sha256: str
     """Of the float file that the choice was made for: node names mean something there alone."""
     profile: str
+    samples: int = 0
+    """Calibration images that were asked for; 0 where that is not known."""
+    seed: int = 0
     trials: Sequence[Trial] = ()
     units: Sequence[RankedUnit] = ()
 
@@ -39,6 +42,8 @@ class Plan:
             "schema_version": SCHEMA_VERSION,
             "model_sha256": self.model_sha256,
             "profile": self.profile,
+            "samples": self.samples,
+            "seed": self.seed,
             "choice": self.choice.to_json(),
             "trials": [trial.to_json() for trial in self.trials],
             "units": [unit.to_json() for unit in self.units],
@@ -63,11 +68,19 @@ def read_plan(path: Path) -> Plan:
         raise InputError(f"{path} holds no plan; expected the JSON of nnc quantise --json")
     if value.get("schema_version") != SCHEMA_VERSION:
         raise InputError(
-            f"{path} has plan version {value.get('schema_version')}; expected {SCHEMA_VERSION}: "
+            f"{path} has plan version {value.get('schema_version')!r}; expected {SCHEMA_VERSION}: "
             "quantise once more without --plan"
         )
     return Plan(
         Candidate.from_json(value["choice"], str(path)),
         str(value.get("model_sha256", "")),
         str(value.get("profile", "")),
+        _whole(value.get("samples", 0), path, "samples"),
+        _whole(value.get("seed", 0), path, "seed"),
     )
+
+
+def _whole(value: Any, path: Path, key: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise InputError(f"{path}: the plan's '{key}' is no whole number from 0 on")
+    return value

@@ -91,15 +91,18 @@ def local_errors(
     return errors
 
 
-def by_worth(ranked: Sequence[RankedUnit]) -> list[RankedUnit]:
-    """Most accuracy regained per millisecond lost first; what float makes faster before all."""
+def by_worth(ranked: Sequence[RankedUnit], least: float = 0.0) -> list[RankedUnit]:
+    """Most accuracy regained per millisecond lost first; what float makes faster before all.
+
+    Units whose cost was not measured, or is no more than ``least``, follow by their own error.
+    """
 
     def worth(entry: RankedUnit) -> float:
         cost = entry.cost if entry.cost is not None else 0.0
         return cost / max(entry.gain_ms, _NO_TIME)
 
-    measured = [entry for entry in ranked if entry.cost is not None and entry.cost > 0]
-    rest = [entry for entry in ranked if entry.cost is None or entry.cost <= 0]
+    measured = [entry for entry in ranked if entry.cost is not None and entry.cost > least]
+    rest = [entry for entry in ranked if entry.cost is None or entry.cost <= least]
     return [
         *sorted(measured, key=worth, reverse=True),
         *sorted(rest, key=lambda entry: entry.error, reverse=True),

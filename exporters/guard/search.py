@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ...errors import BudgetError
+from ...errors import BudgetError, InputError
 from .candidate import TOOLS, Candidate
 from .mixture import Mixtures, OutOfTimeError
 from .trial import Limits, Trial, described
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from ...progress import Task
     from .builder import Builder
-    from .held_back import Drop, Judge
+    from .drop import Drop
+    from .held_back import Judge
     from .pace import Pace
     from .ranking import RankedUnit
 
@@ -28,8 +29,11 @@ __all__ = ["Search"]
 
 log = logging.getLogger(__name__)
 
-_HELPS = 0.98
+_HELPS = 0.9
 """A tool is kept where it brings the divergence under this share of what it was."""
+
+_TOOLS_SHARE = 0.4
+"""Of the search, the most that trying tools may take."""
 
 
 class Search:
@@ -80,8 +84,8 @@ class Search:
         with suppress(OutOfTimeError):
             if more_tools and not self.holds(trial.drop):
                 trial = self._with_tools(trial)
-                if trial.passed:
-                    return trial
+            if trial.passed:
+                return trial
             mixtures = Mixtures(self, trial)
             try:
                 mixtures.run()
@@ -89,11 +93,16 @@ class Search:
                 self.ranked = mixtures.ranked
         passing = [each for each in self.trials if each.passed]
         if passing:
-            return max(passing, key=lambda each: each.pace.ratio if each.pace else 0.0)
+            return max(passing, key=_merit)
         raise BudgetError(self._failure())
 
     def replay(self, candidate: Candidate) -> Trial:
         """The trial of a candidate that an earlier search chose; BudgetError where it fails now."""
+        known = {node.name for node in self.builder.prepared.graph.node}
+        if unknown := [name for name in candidate.float_nodes if name not in known]:
+            raise InputError(
+                f"the plan keeps node '{unknown[0]}' in float; the model has none such"
+            )
         trial = self.verdict(candidate, "from the plan")
         if not trial.passed:
             raise BudgetError(f"the plan's choice does not pass here: {trial.figures()}")
@@ -105,7 +114,8 @@ class Search:
         drop = self._drop(model)
         accurate = self.holds(drop)
         pace = None
-        if self._pace is not None and (accurate or not self.trials) and with_pace:
+        first = not any(trial.drop or trial.pace for trial in self.trials)
+        if self._pace is not None and (accurate or first) and with_pace:
             pace = self._paced(candidate, model)
         quick = pace is None or not pace.slower
         passed = accurate and quick and (with_pace or self._pace is None)
@@ -126,7 +136,7 @@ class Search:
     def holds(self, drop: Drop | None) -> bool:
         """Whether ``drop`` is one that the limits allow."""
         limit = self.limits.max_drop
-        return drop is None or limit is None or drop.points <= limit
+        return drop is None or limit is None or drop.holds(limit)
 
     def check_time(self) -> None:
         """End the search where its time is over."""
@@ -138,23 +148,30 @@ class Search:
         return self._deadline - self._clock()
 
     def _nearest(self, candidates: Sequence[Candidate]) -> Candidate:
-        if len(candidates) == 1 or self.judge is None:
+        if len(candidates) == 1:
             return candidates[0]
         return min(candidates, key=lambda each: self.divergence(each, "which calibration"))
 
     def _with_tools(self, trial: Trial) -> Trial:
         """Add the tools that bring the answers nearer to the float model's, until it is enough."""
-        best, nearest = trial, self.divergence(trial.candidate, "without further tools")
-        for tool in TOOLS:
-            if tool in best.candidate.tools:
-                continue
-            self.check_time()
-            candidate = replace(best.candidate, tools=(*best.candidate.tools, tool))
-            value = self.divergence(candidate, f"does {tool} help")
-            if value < _HELPS * nearest:
-                best, nearest = self.verdict(candidate, f"{tool} helps"), value
-                if self.holds(best.drop):
-                    return best
+        best = trial
+        end = self._deadline
+        self._deadline = self._clock() + _TOOLS_SHARE * self.limits.search_seconds
+        try:
+            with suppress(OutOfTimeError), self.builder.watched(self.check_time):
+                nearest = self.divergence(trial.candidate, "without further tools")
+                for tool in TOOLS:
+                    if tool in best.candidate.tools:
+                        continue
+                    self.check_time()
+                    candidate = replace(best.candidate, tools=(*best.candidate.tools, tool))
+                    value = self.divergence(candidate, f"does {tool} help")
+                    if value < _HELPS * nearest:
+                        best, nearest = self.verdict(candidate, f"{tool} helps"), value
+                        if self.holds(best.drop):
+                            break
+        finally:
+            self._deadline = end
         return best
 
     def _drop(self, model: ModelProto) -> Drop | None:
@@ -194,3 +211,8 @@ class Search:
             f"{best.figures()}; give the search longer (--search-seconds), "
             "or allow more (--max-drop, --no-never-slower)"
         )
+
+
+def _merit(trial: Trial) -> tuple[float, int]:
+    """Fastest first; where that is not known, what leaves least in float."""
+    return trial.pace.ratio if trial.pace else 0.0, -len(trial.candidate.float_nodes)

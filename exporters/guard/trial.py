@@ -9,7 +9,7 @@ from ...errors import InputError
 
 if TYPE_CHECKING:
     from .candidate import Candidate
-    from .held_back import Drop
+    from .drop import Drop
     from .pace import Pace
 
 __all__ = ["Limits", "Trial", "described"]

@@ -12,9 +12,11 @@ from ..qdq import QUANTISED_OPS
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
-__all__ = ["Unit", "closed", "find_units"]
+__all__ = ["COMPUTING", "Unit", "closed", "find_units"]
 
-_COMPUTING = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+COMPUTING = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Operators that multiply by weights, and that int8 is there for."""
+
 _ACTIVATIONS = ("Clip", "HardSigmoid", "HardSwish", "LeakyRelu", "Relu", "Sigmoid")
 _ARITHMETIC = ("Add", "AveragePool", "GlobalAveragePool", "Mul")
 
@@ -44,7 +46,7 @@ def find_units(model: ModelProto) -> tuple[Unit, ...]:
     units: dict[str, Unit] = {}
     taken: set[str] = set()
     for node in graph.node:
-        single = node.op_type in (*_COMPUTING, *_ARITHMETIC, *_ACTIVATIONS)
+        single = node.op_type in (*COMPUTING, *_ARITHMETIC, *_ACTIVATIONS)
         if not single or node.op_type not in QUANTISED_OPS or node.name in taken:
             continue
         nodes, last = [node.name], node
@@ -55,7 +57,7 @@ def find_units(model: ModelProto) -> tuple[Unit, ...]:
                 nodes.append(after.name)
                 last = after
         taken.update(nodes)
-        units[node.name] = Unit(node.name, tuple(nodes), last.output[0], node.op_type in _COMPUTING)
+        units[node.name] = Unit(node.name, tuple(nodes), last.output[0], node.op_type in COMPUTING)
     return tuple(units.values())
 
 
@@ -75,7 +77,7 @@ def closed(model: ModelProto, float_nodes: Collection[str]) -> tuple[str, ...]:
     while changed:
         changed = False
         for node in graph.node:
-            if node.name in found or node.op_type in _COMPUTING:
+            if node.name in found or node.op_type in COMPUTING:
                 continue
             makers = [made[name] for name in node.input if name in made and name not in known]
             after = [reader for name in node.output for reader in readers.get(name, ())]

@@ -20,6 +20,7 @@ __all__ = [
     "rename_tensor",
     "replace_node",
     "subgraphs",
+    "tensor_names",
     "tensor_types",
 ]
 
@@ -46,6 +47,16 @@ def subgraphs(graph: GraphProto) -> Iterator[GraphProto]:
                 yield from subgraphs(item.g)
             for nested in item.graphs:
                 yield from subgraphs(nested)
+
+
+def tensor_names(graph: GraphProto) -> set[str]:
+    """The names of all tensors of ``graph`` and of the graphs in it, which may not repeat them."""
+    names: set[str] = set()
+    for nested in subgraphs(graph):
+        names.update(value.name for value in (*nested.input, *nested.output, *nested.initializer))
+        for node in nested.node:
+            names.update((*node.input, *node.output))
+    return names
 
 
 def initialisers(graph: GraphProto) -> dict[str, TensorProto]:

@@ -87,7 +87,15 @@ def quantised_model(
     return Quantised(
         model,
         trial,
-        Plan(trial.candidate, parent_sha256, TENSORRT.name, tuple(search.trials), search.ranked),
+        Plan(
+            trial.candidate,
+            parent_sha256,
+            TENSORRT.name,
+            settings.samples,
+            seed,
+            tuple(search.trials),
+            search.ranked,
+        ),
         fitting.count,
         builder.ranges(trial.candidate),
     )

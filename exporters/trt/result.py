@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from ...runtimes.trt_sidecar import Sidecar
-    from ..guard.held_back import Drop
+    from ..guard.drop import Drop
     from ..guard.plan import Plan
     from ..guard.trial import Trial
 

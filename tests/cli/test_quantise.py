@@ -34,8 +34,9 @@ def test_slower_than_float_is_refused_and_writes_nothing(
     output = tmp_path / "out.onnx"
     result = nnc("quantise", tiny_onnx, "--data", small_npz, "--search-seconds", 1, "-o", output)
     assert (result.code, result.out) == (3, "")
-    assert "0.50 times float's speed" in result.err
-    assert result.err.count("\n") == 1
+    last = result.err.splitlines()[-1]
+    assert last.startswith("nnc: error: no int8 file holds")
+    assert "0.50 times float's speed" in last
     assert list(tmp_path.iterdir()) == []
 
 
@@ -43,9 +44,11 @@ def test_a_speed_that_is_let_go_is_not_measured(nnc, tmp_path, tiny_onnx, small_
     timed(SLOW)
     output = tmp_path / "out.onnx"
     result = nnc("quantise", tiny_onnx, "--data", small_npz, "--no-never-slower", "-o", output)
-    assert (result.code, result.err) == (0, "")
+    assert result.code == 0
     assert "latency" not in result.out
-    assert "of top-1 lost" in result.out
+    # Labels of an untrained network mean nothing, and 20 images cannot show half a point.
+    assert "of the answers changed" in result.out
+    assert "20 held-back images cannot show that at most 0.5 points are lost" in result.err
 
 
 def test_a_plan_makes_the_same_file_again(nnc, tmp_path, tiny_onnx, small_npz, timed) -> None:

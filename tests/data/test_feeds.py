@@ -37,7 +37,7 @@ def test_calibration_images_are_training_images_not_held_out(small_data: DataSet
     train, _validation = small_data.split()
     pixels = train.take(range(len(train)), 28, 28)
     known = {((image / 255 - 0.5) / 0.5).astype(np.float32).round(4).tobytes() for image in pixels}
-    batches = list(feeds.calibration_batches(small_data, SPEC, 30)())
+    batches = list(feeds.calibration_images(small_data, SPEC, 30)())
     drawn = [image.transpose(1, 2, 0).round(4).tobytes() for batch in batches for image in batch]
     assert len(drawn) == 30
     assert set(drawn) <= known
@@ -65,6 +65,20 @@ def test_the_record_tells_which_images(small_data: DataSet) -> None:
     np.testing.assert_array_equal(np.concatenate(list(again())), given)
     assert again.record == record
     assert feeds.calibration_images(small_data, SPEC, 30, seed=4).record.sha256 != record.sha256
+
+
+@pytest.mark.parametrize(
+    ("batch", "count"), [(None, 30), (1, 30), (7, 28), (24, 24), (30, 30), (64, 30)]
+)
+def test_a_fixed_batch_gets_as_many_as_fill_it(
+    small_data: DataSet, batch: int | None, count: int
+) -> None:
+    images = feeds.calibration_images(small_data, SPEC, 30, batch=batch)
+    pixels = small_data.training.take(images.record.indices, 28, 28)
+    assert images.record.images == len(images) == len(pixels) == count
+    assert images.record.sha256 == hashlib.sha256(pixels.tobytes()).hexdigest()
+    # All 80 that may be used.
+    assert len(feeds.calibration_images(small_data, SPEC, 500, batch=24)) == 72
 
 
 def test_held_back_images_are_balanced_and_never_calibrated_on(small_data: DataSet) -> None:
@@ -131,7 +145,7 @@ def test_images_without_labels_serve(small_data: DataSet) -> None:
     part = feeds.held_back(loose, SPEC)
     assert images.record.images == len(np.concatenate(list(images()))) == 20
     assert images.record.data == "path:mine"
-    assert (part.classes, part.images) == (0, 10)
+    assert (part.classes, part.images) == (1, 10)
     seen = {image.tobytes() for image in loose.training.take(images.record.indices, 28, 28)}
     assert not seen & {image.tobytes() for batch, _ in part.batches(SPEC) for image in batch}
     copied = replace(loose, test=Subset(loose.training, np.array(images.record.indices[:1])))

@@ -41,6 +41,15 @@ def test_npz_by_path(tmp_path: Path) -> None:
     assert (data.name, data.classes, data.channels) == ("mine", ("0", "1", "2", "3"), 1)
 
 
+@pytest.mark.parametrize("kind", ["u1", "i1", "u2", "<i4", ">i4", "u8", "i8"])
+def test_labels_of_any_whole_number_type(tmp_path: Path, kind: str) -> None:
+    train, test = (np.arange(20) % 4).astype(kind), (np.arange(4) % 4).astype(kind)
+    data = open_data(str(write_npz(tmp_path / "mine.npz", y_train=train, y_test=test[:, None])))
+    assert data.classes == ("0", "1", "2", "3")
+    np.testing.assert_array_equal(data.training.labels, train)
+    np.testing.assert_array_equal(data.test.labels, test)
+
+
 def test_named_npz_in_the_data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_npz(tmp_path / "cifar10.npz", y_train=np.arange(20) % 10, y_test=np.arange(4))
     monkeypatch.setenv("NNC_DATA_DIR", str(tmp_path))
@@ -203,6 +212,10 @@ NPZ_FAULTS = {
     "no test image": (
         {"x_test": np.zeros((0, 28, 28), np.uint8), "y_test": np.zeros(0, int)},
         "0 test image",
+    ),
+    "no training image": (
+        {"x_train": np.zeros((0, 28, 28), np.uint8), "y_train": np.zeros(0, np.uint8)},
+        r"0 class\(es\)",
     ),
     "one class": ({"y_train": np.zeros(20, int), "y_test": np.zeros(4, int)}, "1 class"),
     "objects": ({"x_train": np.array([{"a": 1}], dtype=object)}, "not a readable .npz"),

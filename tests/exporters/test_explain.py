@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from nnc.exporters.executed import executed_graph
+from nnc.exporters.executed import Executed, executed_graph
 from nnc.exporters.explain import explain
+from nnc.exporters.profiles import PROFILES
 
 from .conftest import tiny_model
 from .test_qdq import X, both, network, normal
@@ -33,7 +34,6 @@ def test_a_whole_network_in_int8():
     macs = {node.name: node.macs for node in found.nodes if node.macs}
     assert macs == {"a": 8 * 8 * 16 * 9, "d": 4 * 4 * 16 * 16 * 9, "fc": 160}
     json.dumps(found.to_json())
-    assert next(found.lines()) == "100.0% of the MACs in int8"
 
 
 def test_what_stays_float_and_how_much_of_the_work_it_is():
@@ -94,3 +94,49 @@ def test_no_layers_no_share():
     ]
     constants = {"pads": np.array([0, 0, 0, 0, 0, 5, 0, 0])}
     assert explained(network(nodes, constants), normal(2, 3, 8, 8)).int8_mac_share == 0.0
+
+
+def test_a_layer_that_takes_in_what_is_after_it():
+    """ONNX Runtime names it after the last of them, or blocks its channels under a new name."""
+    nodes = [
+        helper.make_node("Conv", ["x", "a"], ["p"], "first"),
+        helper.make_node("Relu", ["p"], ["q"], "second"),
+        helper.make_node("Conv", ["q", "b"], ["r"], "third"),
+        helper.make_node("Add", ["r", "q"], ["s"], "fourth"),
+        helper.make_node("Relu", ["s"], ["t"], "fifth"),
+        helper.make_node("Erf", ["t"], ["y"], "sixth"),
+    ]
+    constants = {"a": normal(8, 3, 1, 1), "b": normal(8, 8, 1, 1, seed=1)}
+    names = [node.name for node in nodes]
+    found = explained(network(nodes, constants), normal(2, 3, 8, 8, seed=3), float_nodes=names)
+    assert [node.why for node in found.nodes] == ["chosen to stay float"] * 6
+    assert not any(node.int8 for node in found.nodes)
+
+
+def test_what_is_not_found_is_said_to_be_not_found():
+    _, made = both(tiny_model(), X)
+    found = explain(made, Executed({}))
+    assert {node.why for node in found.nodes} == {"not found in what ONNX Runtime executes"}
+
+
+def test_for_another_cpu_the_file_alone_is_told():
+    """Whatever this CPU's ONNX Runtime makes of it."""
+    _, made = both(tiny_model(), X, PROFILES["arm64"], float_nodes=["d", "mean"])
+    found = explain(made, Executed({}), float_nodes=["d", "mean"], native=False)
+    left = {node.name: node.why for node in found.nodes if not node.int8}
+    assert left == {
+        "d": "chosen to stay float",
+        "clip": "what it reads is float, and int8 alone between float layers gains nothing",
+        "mean": "chosen to stay float",
+        "g_held": "keeps what is before it in float",
+    }
+    assert {node.why for node in found.nodes if node.int8} == {"written as int8"}
+    macs = {node.name: node.macs for node in found.nodes}
+    assert found.int8_mac_share == pytest.approx(1 - macs["d"] / sum(macs.values()))
+
+
+def test_for_another_cpu_a_whole_network():
+    _, made = both(tiny_model(), X, PROFILES["arm64"])
+    found = explain(made, Executed({}), native=False)
+    assert [node.name for node in found.nodes if node.int8] == NAMES
+    assert found.int8_mac_share == 1.0

@@ -10,20 +10,6 @@ VALUES = np.array([[1, -2, 3], [4, 5, -6]], np.int8)
 
 
 @pytest.mark.parametrize(
-    ("axis", "scales", "expected"),
-    [
-        (0, [0.5, 2], [[0.5, -1, 1.5], [8, 10, -12]]),
-        (1, [1, 2, 3], [[1, -4, 9], [4, 10, -18]]),
-    ],
-)
-def test_values_times_scales_are_the_weight(axis, scales, expected):
-    own = QuantisedWeight(VALUES, np.array(scales, np.float32), axis)
-    restored = own.dequantised()
-    assert restored.dtype == np.float32
-    np.testing.assert_array_equal(restored, np.array(expected, np.float32))
-
-
-@pytest.mark.parametrize(
     ("values", "scales", "axis", "message"),
     [
         (VALUES.astype(np.int16), np.ones(2, np.float32), 0, "of int16 with scales of float32"),

@@ -9,6 +9,7 @@ import pytest
 
 from nnc.errors import InputError
 from nnc.model_card import InputSpec, ModelCard
+from nnc.runtimes.accuracy import TestPart, check_batch
 from nnc.runtimes.artifact import CardOverrides, read_artifact
 from nnc.whole_files import sha256_of
 
@@ -90,6 +91,52 @@ def test_foreign_onnx_takes_overrides_then_graph_then_defaults(tiny):
 def test_overrides_that_do_not_fit_are_refused(tiny, overrides, message):
     with pytest.raises(InputError, match=message):
         read_artifact(tiny(card=None), overrides)
+
+
+def ending(net, path, kind, **attributes):
+    """A foreign file: the tiny network's convolution to [N, 4, 8, 8], then one node."""
+    make = onnx.helper.make_node
+    conv = make("Conv", ["x", "conv.weight", "conv.bias"], ["a"], pads=[1, 1, 1, 1])
+    constants = {name: net.tensors()[name] for name in ("conv.weight", "conv.bias")}
+    model = net.wrap([conv, make(kind, ["a"], ["y"], **attributes)], constants, card=None)
+    del model.graph.output[:]
+    model.graph.output.append(onnx.helper.make_tensor_value_info("y", 1, None))
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_only_scores_get_names(net, tmp_path):
+    data = CardOverrides(labels=tuple("0123456789"))
+    path = ending(net, tmp_path / "map.onnx", "Relu")
+    assert read_artifact(path).card.labels == ()
+    assert read_artifact(path, defaults=data).card.labels == ()
+    with pytest.raises(
+        InputError, match=r"10 labels for an output \[N, 4, 8, 8\]; expected \[N, c"
+    ):
+        read_artifact(path, data)
+    with pytest.raises(InputError, match="its output is no scores of classes"):
+        check_batch(
+            np.zeros((2, 8, 8, 1), np.uint8),
+            np.zeros(2, np.int64),
+            read_artifact(path).card,
+            TestPart(lambda _spec: iter(()), 2, "some", 10),
+            path,
+        )
+    ending(net, path, "GlobalAveragePool")
+    assert read_artifact(path, defaults=data).card.labels == tuple("0123")
+
+
+@pytest.mark.parametrize("given", [None, ("no", "yes")])
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_single_score_is_refused_at_once(net, tmp_path, kept, given):
+    path = tmp_path / "binary.onnx"
+    ending(net, path, "ReduceMean", axes=[1, 2, 3], keepdims=kept)
+    for labels in (CardOverrides(labels=given), CardOverrides()):
+        with pytest.raises(
+            InputError,
+            match=r"its output is \[N.*\]; expected \[N, classes\], .* at least 2 classes",
+        ):
+            read_artifact(path, labels, defaults=CardOverrides(labels=given))
 
 
 def test_networks_of_anything_but_one_image_batch_are_refused(net, tmp_path):

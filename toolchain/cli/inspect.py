@@ -81,7 +81,7 @@ def _facts(artifact: Artifact) -> list[tuple[str, str]]:
         ("architecture", card.architecture or "not recorded"),
         ("input", f"float32 [N, {spec.channels}, {spec.height}, {spec.width}]"),
         ("normalisation", f"mean {_numbers(spec.mean)}, std {_numbers(spec.std)}"),
-        ("labels", f"{len(card.labels)}: {shown}{more}"),
+        ("labels", f"{len(card.labels)}: {shown}{more}" if card.labels else "none"),
         ("layers", f"{len(artifact.layers)} (--layers lists them)"),
         *_parameters(artifact),
         ("MACs", "unknown" if artifact.macs is None else f"{count(artifact.macs)} an image"),

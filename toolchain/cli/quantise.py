@@ -56,7 +56,8 @@ __all__ = ["quantise"]
     type=click.Choice(["auto", "minmax", "moving-average", "percentile", "entropy", "mse"]),
     default="auto",
     show_default=True,
-    help="How ranges follow from the images; auto tries all and keeps the best.",
+    help="How ranges follow from the images; auto tries all and keeps the best "
+    "(without search: minmax).",
 )
 @click.option(
     "--percentile",
@@ -152,6 +153,9 @@ def quantise(
     check_backend(context, backend)
     suffix = ".engine" if backend == "trt" else ".int8.onnx"
     model, output = output_path(model, output, suffix)
+    replayed = None if plan is None else read_plan(plan)
+    if replayed is not None:
+        samples, seed = _as_planned(replayed, samples, seed)
     settings = Int8Settings(
         target=target,
         samples=samples,
@@ -163,7 +167,6 @@ def quantise(
         search_seconds=search_seconds,
         guard_images=guard_images,
     )
-    replayed = None if plan is None else read_plan(plan)
     source = Source(model, card_overrides(mean, std, image_size, labels), data, data_dir, seed)
     if backend == "trt":
         build(source, output, settings, engine, replayed, console, explain=explain, force=force)
@@ -190,7 +193,9 @@ def _quantise_for_cpu(
     artifact, data_set = artifact_and_images(model, source.overrides, source.data, source.data_dir)
     check_output(output, overwrite=force)
     check_fits(artifact.card.input, data_set, model)
-    images = calibration_images(data_set, artifact.card.input, settings.samples, seed)
+    images = calibration_images(
+        data_set, artifact.card.input, settings.samples, seed, batch=artifact.input_shape[0]
+    )
     result = quantise_model(
         model,
         output,
@@ -211,3 +216,15 @@ def _quantise_for_cpu(
         for line in explanation_lines(result.explanation):
             console.say(line)
     console.wrote(output, result.to_json())
+
+
+def _as_planned(plan: Plan, samples: int, seed: int) -> tuple[int, int]:
+    """Samples and seed of ``plan``; InputError where the line names what the plan decides."""
+    from ...errors import InputError
+
+    context = click.get_current_context()
+    for name in ("calibration", "percentile", "tools", "samples", "seed"):
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = "tool" if name == "tools" else name
+            raise InputError(f"--plan decides --{option}, too; drop one of the two")
+    return plan.samples or samples, plan.seed or seed

@@ -98,7 +98,7 @@ def pixels(path: Path, key: str, array: NDArray[Any]) -> NDArray[np.uint8]:
     return array
 
 
-def _labels(path: Path, key: str, array: NDArray[Any], images: int) -> NDArray[Any]:
+def _labels(path: Path, key: str, array: NDArray[Any], images: int) -> NDArray[np.int64]:
     if not np.issubdtype(array.dtype, np.integer):
         raise InputError(f"{path}: {key} is {array.dtype}; expected whole-number labels")
     if array.ndim == 2 and array.shape[1] == 1:
@@ -111,4 +111,4 @@ def _labels(path: Path, key: str, array: NDArray[Any], images: int) -> NDArray[A
         raise InputError(
             f"{path}: {key} holds label {array.max()}; expected labels below {MOST_CLASSES}"
         )
-    return array
+    return array.astype(np.int64)

@@ -113,9 +113,10 @@ def run_quantise(job: StageJob) -> Settings:
 
     (model,) = job.inputs
     settings = quantise_settings(job.settings)
-    spec = read_artifact(model).card.input
+    artifact = read_artifact(model)
+    spec, batch = artifact.card.input, artifact.input_shape[0]
     check_fits(spec, job.data, model)
-    images = calibration_images(job.data, spec, settings.samples, job.seed)
+    images = calibration_images(job.data, spec, settings.samples, job.seed, batch=batch)
     return quantise(
         model,
         job.output,

@@ -50,8 +50,8 @@ def quantised(values: np.ndarray, grid: Grid, low: float, high: float) -> np.nda
         (SIGNED, -10.0, 15.5, 0.1, -28),
         (SYMMETRIC, -10.0, 12.7, 0.1, 0),
         (Grid(0, 255, symmetric=True), -12.7, 3.0, 0.1, 128),
-        (UNSIGNED, 0.0, 0.0, 1.0, 0),
-        (SIGNED, 0.0, 0.0, 1.0, -128),
+        (UNSIGNED, 0.0, 0.0, 2**-16, 0),
+        (SIGNED, 0.0, 0.0, 2**-16, -128),
     ],
 )
 def test_scale_and_zero_point(grid, low, high, scale, zero):

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import helper, numpy_helper
 
 from nnc.errors import InputError, NncError
-from nnc.exporters.guard.held_back import CHUNK, Judge, paired_drop
+from nnc.exporters.guard.drop import paired_drop
+from nnc.exporters.guard.held_back import CHUNK, Judge
 from nnc.model_card import InputSpec
 from nnc.runtimes.accuracy import TestPart
 from nnc.runtimes.preprocess import normalise
@@ -64,6 +66,44 @@ def test_without_labels_changed_answers_are_counted(images, answers) -> None:
     assert found.lost > 0
     assert found.won == 0
     assert "answers changed" in str(found)
+
+
+def test_labels_in_another_order_are_not_believed(images, answers, caplog) -> None:
+    """A network that only guesses by these labels cannot lose accuracy, but its answers change."""
+    shifted = judge(images, (answers + 1) % 10)
+    found = shifted.drop(tiny_model(seed=3), 0.0)
+    assert not found.labelled
+    assert found.points > 0
+    assert "classes may stand in another order" in caplog.text
+    believed = judge(images, answers).drop(tiny_model(), 0.5)
+    assert (believed.labelled, believed.float_top1) == (True, 1.0)
+
+
+def two_outputs(seed: int = 0, scale: float = 1.0):
+    """The network with its pooled features as a second output, times ``scale``."""
+    model = tiny_model(seed=seed)
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(scale), "scale"))
+    model.graph.node.append(helper.make_node("Mul", ["h", "scale"], ["features"], "features"))
+    model.graph.output.append(helper.make_tensor_value_info("features", 1, ["batch", 16]))
+    return model
+
+
+def test_outputs_beside_the_scores_are_looked_at(images, answers) -> None:
+    part = part_of(images, answers)
+    looking = Judge(two_outputs(), part, SPEC, 10, simulated=False, threads=1, most_images=1000)
+    assert looking.drop(two_outputs(), 0.5).holds(0.5)
+    ruined = looking.drop(two_outputs(scale=0.0), 0.5)
+    assert (ruined.points, ruined.others) == (0.0, 1.0)
+    assert not ruined.holds(0.5)
+    assert "other outputs off by up to 100.0%" in str(ruined)
+
+
+def test_a_first_output_that_is_no_scores_is_refused(images, answers) -> None:
+    model = tiny_model()
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("e", 1, ["batch", 16, 4, 4]))
+    with pytest.raises(InputError, match="no scores of classes"):
+        judge(images, answers).drop(model, 0.5)
 
 
 def test_divergence_is_zero_for_the_same_model_and_positive_for_another(images, answers) -> None:

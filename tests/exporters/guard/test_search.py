@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from nnc.errors import BudgetError, InputError
 from nnc.exporters.guard import mixture
 from nnc.exporters.guard.candidate import Candidate
-from nnc.exporters.guard.held_back import Drop, paired_drop
+from nnc.exporters.guard.drop import Drop, paired_drop
 from nnc.exporters.guard.pace import Pace
 from nnc.exporters.guard.search import Search
 from nnc.exporters.guard.trial import Limits
@@ -44,6 +45,10 @@ class World:
     def build(self, candidate: Candidate) -> Candidate:
         self.now += self.seconds_a_build
         return candidate
+
+    def watched(self, check: Callable[[], None]):
+        del check
+        return nullcontext()
 
     # the judge
     def drop(self, candidate: Candidate, limit: float) -> Drop:
@@ -196,6 +201,38 @@ def test_the_search_ends_in_time_with_what_holds(world) -> None:
     trial = search(world, search_seconds=5).run([Candidate()], more_tools=False)
     assert trial.passed
     assert world.now < 12
+
+
+def test_without_timing_the_fewest_in_float_are_taken(world) -> None:
+    needed = {"a", "add", "mean"}
+    world.points = lambda c: 2.0 if needed - set(c.float_nodes) else 0.0
+    world.errors = {"a": 0.4, "add": 0.3, "mean": 0.2, "d": 0.1}
+    looking = search(world, timed=False, search_seconds=1000)
+    trial = looking.run([Candidate()], more_tools=False)
+    fewest = min(len(t.candidate.float_nodes) for t in looking.trials if t.passed)
+    assert len(trial.candidate.float_nodes) == fewest
+
+
+def test_what_fails_on_accuracy_is_timed_once_also_after_calibrations_were_tried(world) -> None:
+    world.points = lambda c: 7.0
+    with pytest.raises(BudgetError, match="times float's speed"):
+        search(world, search_seconds=0).run([Candidate(), Candidate("mse")], more_tools=True)
+    assert world.timed == 1
+
+
+def test_values_that_int8_cannot_hold_take_both_their_units(world) -> None:
+    """Making one of two units float changes nothing; the error shows in the second."""
+    world.points = lambda c: 0.0 if {"d", "add"} <= set(c.float_nodes) else 9.0
+    world.errors = {"add": 0.9}
+    trial = search(world, search_seconds=1000).run([Candidate()], more_tools=False)
+    assert {"d", "add"} <= set(trial.candidate.float_nodes)
+    assert trial.passed
+    assert "fc" not in trial.candidate.float_nodes
+
+
+def test_a_plan_that_names_unknown_nodes_is_refused(world) -> None:
+    with pytest.raises(InputError, match="keeps node 'nowhere' in float; the model has none"):
+        search(world).replay(Candidate(float_nodes=("nowhere",)))
 
 
 def test_limits_switched_off_are_not_measured(world) -> None:

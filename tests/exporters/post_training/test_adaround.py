@@ -5,7 +5,7 @@ import pytest
 from onnx import ModelProto, numpy_helper
 
 from nnc.errors import InputError
-from nnc.exporters.calibration import minmax_ranges
+from nnc.exporters.calibration import observe
 from nnc.exporters.post_training import round_weights, rounding
 from nnc.exporters.profiles import PROFILES
 from nnc.exporters.qdq import complete_ranges, insert_qdq, tensors_to_observe
@@ -21,8 +21,15 @@ def _few_steps(monkeypatch):
     monkeypatch.setattr(rounding, "_STEPS", 150)
 
 
+def dequantised(own):
+    shape = [1] * own.values.ndim
+    shape[own.axis] = -1
+    return own.values.astype(np.float32) * own.scales.reshape(shape)
+
+
 def ranges_of(model: ModelProto, source) -> dict[str, tuple[float, float]]:
-    return complete_ranges(model, minmax_ranges(model, tensors_to_observe(model), source()))
+    observed = observe(model, tensors_to_observe(model), source).ranges("minmax")
+    return complete_ranges(model, observed)
 
 
 def rounded(model: ModelProto, profile=AVX2, source=None, **kwargs):
@@ -48,7 +55,7 @@ def test_each_value_is_a_neighbour_of_its_weight(target, limit):
         step = np.moveaxis(
             np.broadcast_to(own.scales, np.moveaxis(weight, own.axis, -1).shape), -1, own.axis
         )
-        assert (np.abs(own.dequantised() - weight) < 1.0001 * step).all()
+        assert (np.abs(dequantised(own) - weight) < 1.0001 * step).all()
 
 
 def test_the_scales_are_those_of_rounding_to_nearest():
@@ -82,7 +89,7 @@ def test_the_first_layer_errs_less_on_the_images():
     rounded_input = (np.clip(np.rint(given / step) + zero, 0, 255) - zero) * step
     own = weights["a.weight"]
     errors = []
-    for values in (own.dequantised(), None):
+    for values in (dequantised(own), None):
         net = Net().conv("a", 16, 3)
         weight = tensor(model, "a.weight")
         if values is None:

@@ -7,7 +7,7 @@ import pytest
 from onnx import ModelProto, numpy_helper
 
 from nnc.errors import InputError
-from nnc.exporters.calibration import minmax_ranges
+from nnc.exporters.calibration import observe
 from nnc.exporters.post_training import correct_biases
 from nnc.exporters.post_training.channels import channel_means
 from nnc.exporters.post_training.layers import set_tensor, weighted_layers
@@ -114,7 +114,8 @@ def test_an_exact_copy_needs_no_correction():
 def test_the_logits_of_an_int8_network_keep_their_mean():
     model = tiny_model(channels=3)
     source = images(batch=32)
-    ranges = complete_ranges(model, minmax_ranges(model, tensors_to_observe(model), source()))
+    observed = observe(model, tensors_to_observe(model), source)
+    ranges = complete_ranges(model, observed.ranges("minmax"))
 
     def build(prepared: ModelProto) -> ModelProto:
         return insert_qdq(prepared, ranges, PROFILES["avx2"])

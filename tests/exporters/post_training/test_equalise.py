@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto, numpy_helper
 
-from nnc.exporters.calibration import minmax_ranges
+from nnc.exporters.calibration import observe
 from nnc.exporters.post_training import equalise
 from nnc.exporters.profiles import PROFILES
 from nnc.exporters.qdq import complete_ranges, insert_qdq, tensors_to_observe
@@ -283,7 +283,7 @@ def test_any_chain_computes_what_it_did(model, seen):
 
 
 def int8(model: ModelProto) -> ModelProto:
-    observed = minmax_ranges(model, tensors_to_observe(model), images()())
+    observed = observe(model, tensors_to_observe(model), images()).ranges("minmax")
     return insert_qdq(model, complete_ranges(model, observed), PROFILES["avx2"])
 
 

@@ -1,0 +1,99 @@
+"""What is said of a file in place of its metadata, and the card of one that has none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from ..model_card import InputSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["NO_OVERRIDES", "CardOverrides", "first_of", "foreign_input", "foreign_labels"]
+
+
+@dataclass(frozen=True)
+class CardOverrides:
+    """What the user says of a file in place of its metadata; None leaves the file's own word."""
+
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    image_size: int | None = None
+    """Pixels a side."""
+    labels: tuple[str, ...] | None = None
+
+
+NO_OVERRIDES = CardOverrides()
+
+
+def first_of(overrides: CardOverrides, defaults: CardOverrides) -> CardOverrides:
+    """Each field of ``overrides``, or where that is None of ``defaults``."""
+    values = {}
+    for entry in fields(CardOverrides):
+        value = getattr(overrides, entry.name)
+        values[entry.name] = getattr(defaults, entry.name) if value is None else value
+    return CardOverrides(**values)
+
+
+def foreign_input(
+    image: tuple[int, int, int], overrides: CardOverrides, defaults: CardOverrides, path: Path
+) -> InputSpec:
+    """The input of a file without a card, for ``image`` (channels, height, width).
+
+    Raises InputError where what is said of it does not fit.
+    """
+    channels, height, width = image
+    mean, std = overrides.mean, overrides.std
+    # The data set's own normalisation serves only networks with as many channels.
+    if mean is None and defaults.mean is not None and len(defaults.mean) == channels:
+        mean = defaults.mean
+    if std is None and defaults.std is not None and len(defaults.std) == channels:
+        std = defaults.std
+    try:
+        return InputSpec(
+            channels=channels,
+            height=height,
+            width=width,
+            mean=(0.0,) * channels if mean is None else mean,
+            std=(1.0,) * channels if std is None else std,
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def foreign_labels(
+    output: tuple[int | None, ...],
+    overrides: CardOverrides,
+    defaults: CardOverrides,
+    path: Path,
+) -> tuple[str, ...]:
+    """Names for the ``output`` [N, classes] of a file without a card, axes of size 1 aside.
+
+    None for an output of another form, such as a feature map. Raises InputError where the shape is
+    not known and nothing else tells, where labels are given that do not fit, and for fewer than 2
+    classes.
+    """
+    said, given = overrides.labels, first_of(overrides, defaults).labels
+    axes = [size for size in output[1:] if size != 1]
+    shown = ", ".join("?" if size is None else str(size) for size in ("N", *output[1:]))
+    if output and not axes:
+        raise InputError(
+            f"{path}: its output is [{shown}]; expected [N, classes], the scores of at least "
+            "2 classes"
+        )
+    if sum(size is not None for size in axes) > 1:
+        if said is not None:
+            raise InputError(
+                f"{path}: {len(said)} labels for an output [{shown}]; expected [N, classes]"
+            )
+        return ()
+    classes = axes[0] if len(axes) == 1 else None
+    if said is not None and classes not in (None, len(said)):
+        raise InputError(f"{path}: {len(said)} labels for {classes} classes")
+    if given is not None and classes in (None, len(given)):
+        return given
+    if classes is None:
+        raise InputError(f"{path}: its output does not tell the number of classes; say --labels")
+    return tuple(str(index) for index in range(classes))
