@@ -260,7 +260,7 @@ def test_more_classes_than_the_network_knows(nnc, tmp_path, tiny_onnx):
         (["--labels", "nowhere.txt"], "neither a comma list nor a readable text file"),
         (["--samples", "0"], "0 is not in the range x>=1"),
         (["--target", "avx9"], "'avx9' is not one of"),
-        (["--backend", "trt"], "'trt' is not"),
+        (["--backend", "tflite"], "'tflite' is not"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,18 @@ import pytest
 resource = pytest.importorskip("resource")
 
 
-@pytest.fixture
+@contextmanager
 def full() -> Iterator[None]:
-    """Files cannot grow beyond 512 bytes: the system says so as it does of a full disk."""
+    """Files cannot grow beyond 512 bytes: the system says so as it does of a full disk.
+
+    No longer than needed: what pytest itself writes may go to a file, too.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (512, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 COMMANDS = {
@@ -31,13 +37,15 @@ COMMANDS = {
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_one_line_and_nothing_half_written(
-    nnc, full, tmp_path: Path, checkpoint: Path, tiny_onnx: Path, small_npz: Path, command: str
+    nnc, tmp_path: Path, checkpoint: Path, tiny_onnx: Path, small_npz: Path, command: str
 ) -> None:
     if command == "scan":
         pytest.importorskip("matplotlib")
     arguments, name = COMMANDS[command]
     given = {"checkpoint": checkpoint, "onnx": tiny_onnx, "data": small_npz}
-    result = nnc(command, *(one.format(**given) for one in arguments), "-o", tmp_path / name)
+    line = [one.format(**given) for one in arguments]
+    with full():
+        result = nnc(command, *line, "-o", tmp_path / name)
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith(f"nnc: error: cannot write {tmp_path / 'out'}")
     assert result.err.endswith(": no space left on the disk; free some and run the command again\n")
