@@ -276,6 +276,8 @@ def test_a_whole_run_with_real_stages(recipe, tmp_path):
 run = "quantise"
 from = "b.onnx"
 samples = 32
+never_slower = false
+max_drop = 100
 output = "b.int8.onnx"
 [[stage]]
 run = "bench"
