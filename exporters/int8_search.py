@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .guard.builder import Builder
     from .guard.held_back import Judge
     from .guard.pace import Pace
-    from .guard.search import Search
+    from .guard.search import Search, Stopwatch
     from .int8_settings import Int8Settings
     from .profiles import Profile
 
@@ -47,7 +47,7 @@ def make_search(
     from .guard.search import Search
 
     judge: Judge | None = None
-    pace: Callable[[ModelProto], Pace] | None = None
+    pace: Stopwatch | None = None
     native = builder.profile.name == here.name
     if held_back is not None and card is not None:
         judge = Judge(
@@ -76,18 +76,22 @@ def _stopwatch(
     card: ModelCard,
     seed: int,
     stack: ExitStack,
-) -> Callable[[ModelProto], Pace]:
-    """Times an int8 model beside the file ``model``, one inference of its own batch size or 1."""
+) -> Stopwatch:
+    """Times an int8 model beside another, or the file ``model``: batches of its own size or 1."""
     from ..runtimes.onnx_files import save_model
     from .guard.pace import measure_pace
 
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nnc-")))
     pixels = judge.pixels(input_shape(prepared, str(model))[0] or 1)
 
-    def measure(quantised: ModelProto) -> Pace:
-        path = folder / "int8.onnx"
+    def measure(quantised: ModelProto, beside: ModelProto | None) -> Pace:
+        path, other = folder / "int8.onnx", folder / "other.onnx"
         save_model(quantised, path, overwrite=True)
-        return measure_pace(model, path, card.input, pixels, threads=1, seed=seed)
+        if beside is not None:
+            save_model(beside, other, overwrite=True)
+        return measure_pace(
+            model if beside is None else other, path, card.input, pixels, threads=1, seed=seed
+        )
 
     return measure
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ...progress import SILENT, Progress, Task
+from ..borders import fit_borders
 from ..calibration import observe, passes
 from ..qdq import complete_ranges, insert_qdq, tensors_to_observe
 
@@ -28,6 +29,10 @@ _TOOL_POSITIONS = 1 << 20
 
 Batches = Callable[[], "Iterator[np.ndarray[Any, Any]]"]
 Ranges = Mapping[str, tuple[float, float]]
+Fit = Callable[
+    ["ModelProto", Sequence[str], "Mapping[str, QuantisedWeight]"],
+    "tuple[ModelProto, dict[str, QuantisedWeight]]",
+]
 
 
 class Builder:
@@ -45,15 +50,17 @@ class Builder:
         seed: int = 0,
         progress: Progress = SILENT,
         insert: Callable[..., ModelProto] = insert_qdq,
+        fit: Fit | None = fit_borders,
     ) -> None:
         """``methods`` are the calibrations that candidates may name. ``images()`` goes through the
         calibration images, float32 [N, C, H, W], about ``images_a_pass`` of them each time.
-        ``insert`` writes the int8 model, as `nnc.exporters.qdq.insert_qdq` does.
+        ``insert`` writes the int8 model, as `nnc.exporters.qdq.insert_qdq` does; ``fit`` changes
+        what goes into it where some of it stays float, as `nnc.exporters.borders.fit_borders` does.
         """
         self.prepared = prepared
         self.images, self.profile, self.methods = images, profile, tuple(methods)
         self._count, self._threads, self._seed = images_a_pass, threads, seed
-        self._progress, self._insert = progress, insert
+        self._progress, self._insert, self._fit = progress, insert, fit
         self._check: Callable[[], None] = lambda: None
         self._equalised: ModelProto | None = None
         self._observed: dict[bool, Observations] = {}
@@ -76,6 +83,8 @@ class Builder:
         model = self._base(candidate)
         ranges = self.ranges(candidate)
         weights = self._weights(candidate, model, ranges)
+        if candidate.float_nodes and self._fit is not None:
+            model, weights = self._fit(model, candidate.float_nodes, weights)
 
         def quantised(base: ModelProto) -> ModelProto:
             return self._insert(

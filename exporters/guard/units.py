@@ -12,7 +12,7 @@ from ..qdq import QUANTISED_OPS
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
-__all__ = ["COMPUTING", "Unit", "closed", "find_units"]
+__all__ = ["COMPUTING", "Unit", "closed", "find_units", "stem"]
 
 COMPUTING = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that multiply by weights, and that int8 is there for."""
@@ -86,6 +86,31 @@ def closed(model: ModelProto, float_nodes: Collection[str]) -> tuple[str, ...]:
                 found.add(node.name)
                 changed = True
     return _ordered(graph, found)
+
+
+def stem(model: ModelProto) -> tuple[str, ...]:
+    """The nodes from the images to the first MaxPool, where a convolution of many more channels
+    than the images have, its activation and the pooling are all there is; else none.
+
+    The images' few channels make poor use of int8 kernels, and the pooling leaves little to be
+    rounded: float may be faster here.
+    """
+    graph = model.graph
+    counts = consumers(graph)
+    readers = {name: node for node in graph.node for name in node.input}
+    found: list[NodeProto] = []
+    name = graph.input[0].name
+    expected: tuple[str, ...] = ("Conv", "Pad")
+    while counts.get(name) == 1:
+        node = readers[name]
+        if node.op_type not in expected or not node.name:
+            return ()
+        found.append(node)
+        if node.op_type == "MaxPool":
+            return tuple(each.name for each in found)
+        name = node.output[0]
+        expected = ("Conv",) if node.op_type == "Pad" else (*_ACTIVATIONS, "MaxPool")
+    return ()
 
 
 def _ordered(graph: GraphProto, names: Collection[str]) -> tuple[str, ...]:

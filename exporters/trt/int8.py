@@ -65,6 +65,7 @@ def quantised_model(
         seed=seed,
         progress=progress,
         insert=insert_qdq,
+        fit=None,
     )
     with ExitStack() as stack:
         task = stack.enter_context(progress.task("looking for int8 that holds", 1))

@@ -58,9 +58,9 @@ class World:
     def divergence(self, candidate: Candidate) -> float:
         return self.points(candidate) / 10
 
-    def pace(self, candidate: Candidate) -> Pace:
+    def pace(self, candidate: Candidate, beside: Candidate | None) -> Pace:
         self.timed += 1
-        return pace(self.ratio(candidate))
+        return pace(self.ratio(candidate) / (1.0 if beside is None else self.ratio(beside)))
 
 
 @pytest.fixture
@@ -100,6 +100,31 @@ def test_what_holds_is_taken_at_once(world) -> None:
     assert trial.passed
     assert trial.candidate == Candidate()
     assert len(looking.trials) == 1
+
+
+STEM = ("a", "relu", "pool")
+
+
+def test_a_float_stem_is_taken_where_it_is_faster(world) -> None:
+    world.ratio = lambda candidate: 1.6 if candidate.float_nodes == STEM else 1.5
+    looking = search(world)
+    trial = looking.run([Candidate()], more_tools=True)
+    assert trial.candidate == Candidate(float_nodes=STEM)
+    assert trial.passed
+    assert trial.pace.ratio == pytest.approx(1.6)
+
+
+def test_a_faster_float_stem_that_loses_too_much_is_not_taken(world) -> None:
+    world.ratio = lambda candidate: 1.6 if candidate.float_nodes else 1.5
+    world.points = lambda candidate: 3.0 if candidate.float_nodes else 0.0
+    assert search(world).run([Candidate()], more_tools=True).candidate == Candidate()
+
+
+@pytest.mark.parametrize("limits", [{"search_seconds": 0}, {"never_slower": False}])
+def test_no_stem_is_tried_without_a_search_or_a_clock(world, limits) -> None:
+    world.ratio = lambda candidate: 1.6 if candidate.float_nodes else 1.5
+    looking = search(world, timed=limits.get("never_slower", True), **limits)
+    assert looking.run([Candidate()], more_tools=True).candidate == Candidate()
 
 
 def test_the_calibration_nearest_to_float_is_taken(world) -> None:
