@@ -161,7 +161,7 @@ def neural_compressor(task: Task, threads: int) -> Made:
 
 
 def nnc_int8(task: Task, threads: int) -> Made:
-    """nnc quantise: its defaults for trained networks; no guard for random weights."""
+    """nnc quantise: its defaults for trained networks; random weights are judged by time alone."""
     from nnc.exporters.ort_int8 import Int8Settings, quantise
     from nnc.runtimes.artifact import read_artifact
     from nnc.toolchain.data import open_data
@@ -170,13 +170,17 @@ def nnc_int8(task: Task, threads: int) -> Made:
     images = task.calibration()
     path = task.folder / "nnc-int8.onnx"
     card = read_artifact(task.model).card
-    part = None
-    if task.trained:
-        folder = Path(os.environ["NNC_DATA_DIR"])
-        part = held_back(open_data("fashion-mnist", folder), card.input, 4000, 0)
+    name, count = ("fashion-mnist", 4000) if task.trained else ("cifar10", 64)
+    data = open_data(name, Path(os.environ["NNC_DATA_DIR"]))
+    part = held_back(data, card.input, count, 0)
     start = time.perf_counter()
     batches = [images[first : first + 32] for first in range(0, len(images), 32)]
-    settings = Int8Settings(samples=len(images), threads=threads)
+    settings = Int8Settings(
+        samples=len(images),
+        threads=threads,
+        calibration="auto" if task.trained else "minmax",
+        max_drop=0.5 if task.trained else None,
+    )
     quantise(task.model, path, lambda: iter(batches), settings, held_back=part, overwrite=True)
     return _ort(path, threads), time.perf_counter() - start, path.stat().st_size
 
