@@ -31,7 +31,7 @@ def main(rounds: int, seconds: float, samples: int) -> None:
     from nnc.model_card import InputSpec, ModelCard
     from nnc.runtimes.bench import BenchSettings, bench
     from nnc.toolchain.data import open_data
-    from nnc.toolchain.feeds import calibration_images
+    from nnc.toolchain.feeds import calibration_images, held_back
 
     told = BenchSettings(rounds=rounds, seconds=seconds, accuracy=False)
     data = open_data("cifar10")
@@ -44,13 +44,11 @@ def main(rounds: int, seconds: float, samples: int) -> None:
             card = ModelCard(spec, tuple("0123456789"), architecture=arch)
             checkpoint = folder / "reference.safetensors"
             models.save(checkpoint, models.build(arch, 10, 3), card)
-            images, settings = (
-                calibration_images(data, spec, samples),
-                Int8Settings(samples=samples),
-            )
+            images, judged = calibration_images(data, spec, samples), held_back(data, spec, 64)
+            settings = Int8Settings(samples=samples, calibration="minmax", max_drop=None)
             files = [checkpoint, whole, folder / "whole.int8.onnx", pruned, folder / "int8.onnx"]
             for source, output in ((whole, files[2]), (pruned, files[4])):
-                quantise(source, output, images, settings)
+                quantise(source, output, images, settings, held_back=judged)
             results = bench(files, told, None).files
         up, size = results[4].speedup, results[4].artifact.size_bytes / 1e6
         aim, least = AIMS[arch]

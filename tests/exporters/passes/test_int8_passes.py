@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from nnc.exporters.passes import (
     computed_constants,
     flatten,
+    folded_rows,
     four_channels,
     full_lanes,
     norm_conv,
@@ -212,3 +213,45 @@ def test_a_reshape_to_a_computed_shape_is_a_flatten():
     ]
     model = network(nodes, {"features": np.array([192])}, rank=2)
     assert applied(flatten, model)["Flatten"] == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(20, 40),
+    st.integers(4, 6),
+    st.integers(3, 12),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.integers(1, 4),
+)
+def test_rows_of_a_large_step_become_channels(size, step, kernel, above, under, channels):
+    model = network(
+        [node("Conv", ["x", "w"], ["y"], strides=[step, 3], pads=[above, 1, under, 2])],
+        {"w": normal(5, channels, kernel, 4)},
+        channels=channels,
+        size=size,
+    )
+    x = normal(2, channels, size, size, seed=9)
+    before = run_onnx(model, x)
+    result = folded_rows.apply(model)
+    onnx.checker.check_model(model, full_check=True)
+    np.testing.assert_allclose(run_onnx(model, x), before, rtol=1e-4, atol=1e-5)
+    if result.changed:
+        assert stored(model, "w").shape[1] == channels * step
+    if kernel % step == 0 and (size + above + under - kernel) % step == 0:
+        assert result.changed
+
+
+@pytest.mark.parametrize("what", ["stride", "group", "dilation", "growth", "two readers", "size"])
+def test_rows_stay_where_nothing_is_gained(what):
+    told = {"strides": [2 if what == "stride" else 4, 4]}
+    told |= {"group": 4} if what == "group" else {}
+    told |= {"dilations": [2, 1]} if what == "dilation" else {}
+    weight = normal(4, 1 if what == "group" else 4, 5 if what == "growth" else 8, 8)
+    nodes = [node("Conv", ["x", "w"], ["c"], **told), node("Relu", ["c"], ["y"])]
+    if what == "two readers":
+        nodes.append(node("Relu", ["x"], ["z"]))
+    model = network(nodes, {"w": weight}, channels=4, size=32)
+    if what == "size":
+        model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "h"
+    assert not folded_rows.apply(model).changed
