@@ -22,7 +22,7 @@ FOLDING: tuple[str, ...] = ("strip_metadata", "constants", "batch_norm")
 """Fold what is constant. Removal of channels comes after these and before the rest: channel
 shuffles are compiled away by reordering the channels that are left."""
 
-SHAPING: tuple[str, ...] = ("global_pool", "flatten", "shuffle", "dead_code")
+SHAPING: tuple[str, ...] = ("global_pool", "single_pixel", "flatten", "shuffle", "dead_code")
 
 PASSES: tuple[str, ...] = (*FOLDING, *SHAPING)
 """For any model, of whatever exporter."""
