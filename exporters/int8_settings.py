@@ -28,6 +28,8 @@ class Int8Settings:
     what keeps the answers on held-back images nearest to the float model's."""
     percentile: float = DEFAULT_PERCENTILE
     """Of the percentile calibration: how much of a tensor's values its range covers."""
+    weights_only: bool = False
+    """Store the weights as int8 and compute in float: smaller, at float's speed."""
     tools: tuple[str, ...] = ()
     """Accuracy tools to apply in any case; more are tried where accuracy is lost."""
     max_drop: float | None = 0.5
@@ -60,6 +62,8 @@ class Int8Settings:
         if self.threads < 0:
             raise InputError(f"{self.threads} threads; expected 0 (automatic) or more")
         object.__setattr__(self, "tools", tuple(self.tools))
+        if self.weights_only and (self.tools or self.calibration != "auto"):
+            raise InputError("weights_only needs no calibration and no tools; leave them out")
         self.candidates()
         _ = self.limits
 
@@ -70,6 +74,8 @@ class Int8Settings:
 
     def candidates(self) -> tuple[Candidate, ...]:
         """What to try first: whole networks in int8, one for each calibration allowed."""
+        if self.weights_only:
+            return (Candidate(float_weights="int8", weights_only=True),)
         alone = self.calibration != "auto"
         methods = (self.calibration,) if alone else METHODS if self.search_seconds else METHODS[:1]
         return tuple(Candidate(method, self.percentile, self.tools) for method in methods)

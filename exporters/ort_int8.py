@@ -6,6 +6,7 @@ import logging
 import platform
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
 from ..whole_files import check_input, check_output, sha256_of
 from .executed import executed_graph
+from .guard.candidate import FLOAT_WEIGHTS
 from .guard.plan import Plan
 from .guard.sessions import first_line, run_once
 from .guard.units import COMPUTING
@@ -23,6 +25,7 @@ from .int8_result import Int8Result
 from .int8_search import make_search, sampler
 from .int8_settings import Int8Settings
 from .packages import need
+from .passes import INT8
 from .profiles import Profile, choose_profile
 
 if TYPE_CHECKING:
@@ -84,7 +87,8 @@ def quantise(
     source_size_bytes = model.stat().st_size
     parent_sha256 = sha256_of(model)
     _check_plan(plan, model, parent_sha256, profile)
-    prepared = prepare(loaded, str(model))
+    weights_only = plan.choice.weights_only if plan else settings.weights_only
+    prepared = prepare(loaded, str(model), passes=() if weights_only else INT8)
     fitting = FittingImages(images, prepared, settings.samples, str(model))
     judged = held_back is not None and card is not None and bool(card.labels)
     if held_back is not None and not judged and settings.max_drop is not None:
@@ -101,14 +105,17 @@ def quantise(
         )
         if plan is not None:
             trial = search.replay(plan.choice)
+        elif weights_only:
+            trial = search.only(candidates[0], "weights alone in int8")
         else:
             trial = search.run(candidates, more_tools=settings.search_seconds > 0)
     quantised = builder.build(trial.candidate)
     sample = sampler(builder)(1)
     native = profile.name == here.name
     _check(prepared, quantised, model, sample)
-    explanation = _explained(quantised, model, trial.candidate, native=native)
-    if not any(node.int8 and node.op in COMPUTING for node in explanation.nodes):
+    explanation = _explained(builder, quantised, model, trial.candidate, native=native)
+    computed = any(node.int8 and node.op in COMPUTING for node in explanation.nodes)
+    if not computed and not weights_only:
         raise InputError(f"{model}: no layer of it would run in int8; ship the float file")
     _warn(trial, settings)
     made = Plan(
@@ -236,8 +243,9 @@ def _check(
 
 
 def _explained(
-    quantised: ModelProto, source: Path, candidate: Candidate, *, native: bool
+    builder: Builder, quantised: ModelProto, source: Path, candidate: Candidate, *, native: bool
 ) -> Explanation:
+    """Of the nodes that compute: weights that are stored as int8 are made by nodes that do not."""
     from .explain import explain
 
     try:
@@ -247,7 +255,11 @@ def _explained(
             f"{source}: no room for a temporary copy of the int8 model ({error.strerror}); "
             "free some disk, or set TMPDIR"
         ) from error
-    return explain(quantised, executed, float_nodes=candidate.float_nodes, native=native)
+    shown = builder.build(replace(candidate, float_weights=FLOAT_WEIGHTS[0]))
+    floats = candidate.float_nodes
+    if candidate.weights_only:
+        floats = tuple(node.name for node in shown.graph.node)
+    return explain(shown, executed, float_nodes=floats, native=native)
 
 
 def _sign(model: ModelProto) -> None:

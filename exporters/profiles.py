@@ -24,6 +24,11 @@ class Profile:
     """Activations, too, have their zero at the integer 0."""
 
     @property
+    def weight_limit(self) -> int:
+        """The greatest integer that a weight becomes; the least is its negative."""
+        return 64 if self.reduce_range else 127
+
+    @property
     def grid(self) -> Grid:
         """The integers an activation may take."""
         if self.symmetric:

@@ -39,7 +39,9 @@ def layer_constants(
         bias = numpy_helper.to_array(known[node.input[2]])
     axis = 0 if node.op_type == "Conv" or attribute(node, "transB", 0) else 1
     if own is None:
-        own = quantise_weight(weight, axis, profile, bias=bias, input_scale=scale.scale)
+        own = quantise_weight(
+            weight, axis, profile.weight_limit, bias=bias, input_scale=scale.scale
+        )
     names = [_weight(draft, node, own)]
     if bias is not None:
         stem = node.input[2]

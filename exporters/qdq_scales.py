@@ -81,19 +81,19 @@ def integer_bounds(bounds: Range, scale: Scale) -> tuple[int, int]:
 def quantise_weight(
     weight: np.ndarray[Any, Any],
     axis: int,
-    profile: Profile,
+    limit: int,
     *,
     bias: np.ndarray[Any, Any] | None = None,
     input_scale: float = 1.0,
 ) -> QuantisedWeight:
-    """``weight`` rounded to nearest, symmetric, with a scale for each channel of ``axis``.
+    """``weight`` rounded to nearest, symmetric up to ``limit``, with a scale for each channel of
+    ``axis``.
 
     A channel's scale is made greater where its ``bias``, which is stored as a multiple of input
     scale times weight scale, would not fit int32.
     """
     import numpy as np
 
-    limit = 64 if profile.reduce_range else 127
     others = tuple(index for index in range(weight.ndim) if index != axis)
     highest = weight.max(axis=others, initial=0.0)
     greatest = np.maximum(highest, -weight.min(axis=others, initial=0.0))

@@ -3,9 +3,10 @@
 The rule for parameters: a constant (initialiser or Constant node) of a number type that enters a
 parameter slot of a layer (the table `LAYERS`: weight and bias of Conv, Gemm, MatMul, their
 quantised forms, the scale and shift of a normalisation), or the bias of an Add. It may enter
-directly or through Q/DQ, Cast, Identity, Transpose, Reshape, Squeeze and Unsqueeze. Each constant
-counts once, however many layers share it. Scales, zero-points, running statistics, shapes and
-clip bounds are no parameters. A quantised parameter is zero where it equals its zero-point.
+directly or through Q/DQ, Cast, Identity, Transpose, Reshape, Squeeze, Unsqueeze and a Mul by
+another constant (its scale). Each constant counts once, however many layers share it. Scales,
+zero-points, running statistics, shapes and clip bounds are no parameters. A quantised parameter is
+zero where it equals its zero-point.
 
 MACs are those of convolutions and matrix products for one image; biases, normalisations and
 activations are not counted, as is usual. Q/DQ changes neither figure.
@@ -201,12 +202,18 @@ class _Walk:
         while name not in self.constants:
             maker = self.makers.get(name)
             # A model that was not loaded by `load_model` may make a value of itself.
-            if maker is None or name in seen or maker.op_type not in _THROUGH or not maker.input:
+            if maker is None or name in seen or not self._passes(maker):
                 return "", None
             seen.add(name)
             dequantise = maker if maker.op_type == "DequantizeLinear" else None
             name = maker.input[0]
         return name, dequantise
+
+    def _passes(self, maker: onnx.NodeProto) -> bool:
+        """Whether what a node makes of a constant is that constant in other words."""
+        if maker.op_type == "Mul":
+            return maker.input[0] not in self.constants and maker.input[1] in self.constants
+        return maker.op_type in _THROUGH and bool(maker.input)
 
     def _is_parameter(self, node: onnx.NodeProto, slot: int, name: str) -> bool:
         import onnx
@@ -275,7 +282,7 @@ def _nonzero(
 
 def _stem(name: str) -> str:
     """``features.0.0`` for ``features.0.0.weight_quantized``; empty for any other name."""
-    plain = name.removesuffix("_quantized")
+    plain = name.removesuffix("_quantized").removesuffix("_stored")
     return plain.removesuffix(".weight") if plain.endswith(".weight") else ""
 
 

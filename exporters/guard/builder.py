@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...progress import SILENT, Progress, Task
 from ..borders import fit_borders
 from ..calibration import observe, passes
 from ..qdq import complete_ranges, insert_qdq, tensors_to_observe
+from ..stored_weights import float_weights, store_weights
+from .candidate import FLOAT_WEIGHTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,6 +81,16 @@ class Builder:
 
     def build(self, candidate: Candidate) -> ModelProto:
         """The int8 model; InputError or NncError for images that do not fit or yield NaN."""
+        model = _copy(self.prepared) if candidate.weights_only else self._quantised(candidate)
+        if candidate.float_weights == "int8":
+            store_weights(model)
+        return model
+
+    def keeps_float_weights(self, candidate: Candidate) -> bool:
+        """Whether layers of the model are left in float whose weights could be stored as int8."""
+        return bool(float_weights(self.build(candidate)))
+
+    def _quantised(self, candidate: Candidate) -> ModelProto:
         from ..post_training.bias_correction import correct_biases
 
         model = self._base(candidate)
@@ -92,7 +105,7 @@ class Builder:
             )
 
         if "bias-correction" in candidate.tools:
-            key = (candidate,)
+            key = (replace(candidate, float_weights=FLOAT_WEIGHTS[0]),)
             if key not in self._corrected:
                 self._corrected.clear()  # one at a time: each is a model
                 with self._progress.task("correcting biases", len(model.graph.node)) as task:
@@ -108,6 +121,8 @@ class Builder:
 
     def ranges(self, candidate: Candidate) -> dict[str, tuple[float, float]]:
         """Tensor -> the range that it is quantised over."""
+        if candidate.weights_only:
+            return {}
         equalised = "equalise" in candidate.tools
         model = self._base(candidate)
         if equalised not in self._observed:
@@ -131,12 +146,9 @@ class Builder:
         if "equalise" not in candidate.tools:
             return self.prepared
         if self._equalised is None:
-            from onnx import ModelProto
-
             from ..post_training.equalise import equalise
 
-            model = ModelProto()
-            model.CopyFrom(self.prepared)
+            model = _copy(self.prepared)
             equalise(model, self._few, threads=self._threads)
             self._equalised = model
         return self._equalised
@@ -175,6 +187,14 @@ class Builder:
                 )
         names = _weights_of(model, candidate.float_nodes)
         return {name: w for name, w in self._rounded[key].items() if name not in names}
+
+
+def _copy(model: ModelProto) -> ModelProto:
+    from onnx import ModelProto
+
+    copied = ModelProto()
+    copied.CopyFrom(model)
+    return copied
 
 
 def _weights_of(model: ModelProto, nodes: Sequence[str]) -> set[str]:

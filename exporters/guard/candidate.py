@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ...errors import InputError
 from ..calibration import METHODS
 
-__all__ = ["DEFAULT_PERCENTILE", "TOOLS", "Candidate"]
+__all__ = ["DEFAULT_PERCENTILE", "FLOAT_WEIGHTS", "TOOLS", "Candidate"]
 
 TOOLS: tuple[str, ...] = ("equalise", "bias-correction", "adaround")
 """Accuracy tools, in the order in which they are applied."""
+
+FLOAT_WEIGHTS = ("float32", "int8")
 
 DEFAULT_PERCENTILE = 99.99
 
@@ -27,6 +29,10 @@ class Candidate:
     tools: tuple[str, ...] = ()
     float_nodes: tuple[str, ...] = ()
     """Names of the nodes that stay float, in the order of the graph."""
+    float_weights: str = "float32"
+    """How the weights of float layers are stored: as they are, or int8 with a scale a channel."""
+    weights_only: bool = False
+    """Whether all of it computes in float; ``float_nodes`` is empty then."""
 
     def __post_init__(self) -> None:
         if self.calibration not in METHODS:
@@ -38,6 +44,11 @@ class Candidate:
         for tool in self.tools:
             if tool not in TOOLS:
                 raise InputError(f"unknown tool '{tool}': expected one of {', '.join(TOOLS)}")
+        if self.float_weights not in FLOAT_WEIGHTS:
+            raise InputError(
+                f"unknown float_weights '{self.float_weights}': "
+                f"expected one of {', '.join(FLOAT_WEIGHTS)}"
+            )
         object.__setattr__(self, "tools", tuple(tool for tool in TOOLS if tool in self.tools))
 
     def to_json(self) -> dict[str, Any]:
@@ -53,7 +64,7 @@ class Candidate:
         """Read what `to_json` wrote; InputError, naming ``source``, where it is something else."""
         if not isinstance(value, Mapping):
             raise InputError(f"{source}: the plan's choice is no object")
-        unknown = set(value) - {"calibration", "percentile", "tools", "float_nodes"}
+        unknown = set(value) - {field.name for field in fields(cls)}
         if unknown:
             raise InputError(f"{source}: the plan's choice has an unknown key '{min(unknown)}'")
         calibration, percentile = value.get("calibration"), value.get("percentile")
@@ -64,11 +75,18 @@ class Candidate:
             or not 0 < percentile <= 100  # safe for whole numbers that no float can hold
         ):
             raise InputError(f"{source}: the plan names no calibration and percentile")
+        # Plans of before these two have neither.
+        float_weights = value.get("float_weights", FLOAT_WEIGHTS[0])
+        weights_only = value.get("weights_only", False)
+        if not isinstance(float_weights, str) or not isinstance(weights_only, bool):
+            raise InputError(f"{source}: the plan's 'float_weights' or 'weights_only' is no such")
         return cls(
             calibration,
             float(percentile),
             _names(value, "tools", source),
             _names(value, "float_nodes", source),
+            float_weights,
+            weights_only,
         )
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..passes.graph import producers
-from .node_times import unit_times
-from .ranking import RankedUnit, by_gain, by_worth, local_errors
+from .ranking import RankedUnit, by_worth, local_errors
+from .stretches import all_but_the_gainers, slow_units, slowest_stretch
 from .units import Unit, closed, find_units
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ _RANKING_SHARE = 0.5
 
 _SHOWS = 0.02
 """Of the whole divergence: a unit's cost below this is noise."""
-
-_LEAST_SAVING = 0.02
-"""A unit counts as slower in int8 from this share of its float time on; less is noise."""
 
 
 class OutOfTimeError(Exception):
@@ -54,23 +51,28 @@ class Mixtures:
             return
         self._rank()
         slow: list[Unit] = []
+        passed = False
         if self._start.pace is not None and self._start.pace.slower:
+            tried: set[Candidate] = set()
             for slow, why in self._faster():
-                if not slow or not self._useful(slow):
+                if not slow or not self._useful(slow) or self._with(slow) in tried:
                     continue
+                self._search.check_time()
+                tried.add(self._with(slow))
                 trial = self._try(slow, why)
-                if trial.passed:
-                    return
-                if trial.pace is not None and not trial.pace.slower:
+                passed = passed or trial.passed
+                if not passed and trial.pace is not None and not trial.pace.slower:
                     break
+            if passed:
+                return
         if not self._search.holds(self._start.drop):
             self._mend_accuracy(slow)
 
     def _faster(self) -> Iterator[tuple[list[Unit], str]]:
         """What to leave in float for the sake of time, most promising first."""
-        yield self._slowest_stretch(), "the stretch that int8 slows down most is float"
-        yield self._slow_units(), "all that int8 slows down is float"
-        yield self._all_but_the_gainers(), "only what int8 speeds up most is int8"
+        yield slowest_stretch(self.ranked), "the stretch that int8 slows down most is float"
+        yield slow_units(self.ranked), "all that int8 slows down is float"
+        yield all_but_the_gainers(self.ranked), "only what int8 speeds up most is int8"
 
     def _rank(self) -> None:
         """Measure what each unit costs and gains, dearest by its own error first."""
@@ -78,13 +80,7 @@ class Mixtures:
         quantised = search.builder.build(candidate)
         images = search.sample(16)
         errors = local_errors(self._prepared, quantised, self._units, images)
-        one = search.sample(1)
-        times = [
-            unit_times(model, self._prepared, self._units, one, threads=search.threads)
-            if search.runs_here
-            else dict.fromkeys((unit.name for unit in self._units), 0.0)
-            for model in (self._prepared, quantised)
-        ]
+        times = search.times(candidate, self._units)
         inaccurate = self._start.drop is not None and not search.holds(self._start.drop)
         costs: dict[str, float] = {}
         if inaccurate:
@@ -175,36 +171,6 @@ class Mixtures:
                     kept = fewer
         if len(kept) < len(chosen):
             self._try(kept, "without those that need not be float")
-
-    def _slowest_stretch(self) -> list[Unit]:
-        """The units in a row that lose most together: a stretch has but two borders to pay for."""
-        best, first, last, start, total = 0.0, 0, 0, 0, 0.0
-        for index, entry in enumerate(self.ranked):
-            if total <= 0:
-                start, total = index, 0.0
-            total -= entry.gain_ms
-            if total > best:
-                best, first, last = total, start, index + 1
-        return [entry.unit for entry in self.ranked[first:last]]
-
-    def _slow_units(self) -> list[Unit]:
-        return [
-            entry.unit
-            for entry in by_gain(self.ranked)
-            if entry.gain_ms < -_LEAST_SAVING * entry.float_ms
-        ]
-
-    def _all_but_the_gainers(self) -> list[Unit]:
-        """All units but those that together make nine tenths of what int8 can save."""
-        gainers = [entry for entry in reversed(by_gain(self.ranked)) if entry.gain_ms > 0]
-        whole, saved = sum(entry.gain_ms for entry in gainers), 0.0
-        names = set()
-        for entry in gainers:
-            if saved >= 0.9 * whole:
-                break
-            names.add(entry.unit.name)
-            saved += entry.gain_ms
-        return [unit for unit in self._units if unit.name not in names]
 
     def _useful(self, units: Sequence[Unit]) -> bool:
         """Whether a layer is left in int8: a file all in float is no answer."""

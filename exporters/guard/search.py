@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from ...errors import BudgetError, InputError
 from .candidate import TOOLS, Candidate
 from .mixture import Mixtures, OutOfTimeError
+from .node_times import unit_times
+from .refine import quicker, smaller
 from .trial import Limits, Trial, described
-from .units import stem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .held_back import Judge
     from .pace import Pace
     from .ranking import RankedUnit
+    from .units import Unit
 
 __all__ = ["Search", "Stopwatch"]
 
@@ -54,6 +56,7 @@ class Search:
         clock: Callable[[], float] = time.monotonic,
         *,
         runs_here: bool = True,
+        small: bool = True,
     ) -> None:
         """Without ``judge``, accuracy is not looked at; without ``pace``, time is not: it times
         an int8 model beside another one, or beside the float file where there is none.
@@ -61,11 +64,13 @@ class Search:
         ``sample(n)`` gives images that the model takes in one batch, ``n`` where it leaves a
         choice: float32 [N, C, H, W]. ``threads`` are those of the node times; without
         ``runs_here`` there are none, for what is slow here says nothing of where int8 will run.
+        ``small``: float layers may have their weights stored as int8.
         """
         self.builder, self.limits, self.judge = builder, limits, judge
         self.trials: list[Trial] = []
         self.ranked: tuple[RankedUnit, ...] = ()
         self.sample, self.threads, self.runs_here = sample, threads, runs_here
+        self._small = small
         self._pace = pace
         self._paces: dict[tuple[str, ...], Pace] = {}
         self._task, self._clock = task, clock
@@ -78,13 +83,25 @@ class Search:
         model's is taken. ``more_tools`` allows accuracy tools beyond those it names. Raises
         BudgetError where nothing holds the limits, with the figures of what came nearest.
         """
+        trial = self._found(first, more_tools=more_tools)
+        return smaller(self, trial) if self._small else trial
+
+    def only(self, candidate: Candidate, why: str) -> Trial:
+        """The trial of the one candidate there is; BudgetError where it fails."""
+        trial = self.verdict(candidate, why)
+        if not trial.passed:
+            raise BudgetError(self._failure())
+        return trial
+
+    def _found(self, first: Sequence[Candidate], *, more_tools: bool) -> Trial:
         start = self._nearest(first)
+        self._deadline = self._clock() + (self.limits.search_seconds or float("inf"))
         trial = self.verdict(start, "whole network in int8")
         if trial.passed:
-            return self._quicker(trial)
+            able = self._pace is not None and self.limits.search_seconds
+            return quicker(self, trial) if able else trial
         if not self.limits.search_seconds:
             raise BudgetError(self._failure())
-        self._deadline = self._clock() + self.limits.search_seconds
         with suppress(OutOfTimeError):
             if more_tools and not self.holds(trial.drop):
                 trial = self._with_tools(trial)
@@ -137,6 +154,31 @@ class Search:
         self._tell(f"{described(candidate)} ({why}): divergence {value:.3g}")
         return value
 
+    def race(self, candidate: Candidate, other: Candidate, why: str) -> Pace:
+        """The speed of a candidate beside another one's, measured in turn."""
+        if self._pace is None:
+            raise RuntimeError("no clock")
+        beside = self._pace(self.builder.build(candidate), self.builder.build(other))
+        self._tell(f"{described(candidate)} ({why}): {beside.ratio:.3f} times int8's speed")
+        return beside
+
+    def times(
+        self, candidate: Candidate, units: Sequence[Unit]
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Milliseconds in each unit by its name: of the float model, of a candidate's.
+
+        All 0 where what is slow here says nothing of where int8 will run.
+        """
+        if not self.runs_here:
+            none = dict.fromkeys((unit.name for unit in units), 0.0)
+            return none, none
+        prepared, one = self.builder.prepared, self.sample(1)
+        in_float, in_int8 = (
+            unit_times(model, prepared, units, one, threads=self.threads)
+            for model in (prepared, self.builder.build(candidate))
+        )
+        return in_float, in_int8
+
     def holds(self, drop: Drop | None) -> bool:
         """Whether ``drop`` is one that the limits allow."""
         limit = self.limits.max_drop
@@ -178,20 +220,6 @@ class Search:
             self._deadline = end
         return best
 
-    def _quicker(self, trial: Trial) -> Trial:
-        """``trial``, or the same with a float stem where that is shown to be faster and holds."""
-        nodes = stem(self.builder.prepared)
-        if self._pace is None or not nodes or not self.limits.search_seconds:
-            return trial
-        whole = self.builder.build(trial.candidate)
-        candidate = replace(trial.candidate, float_nodes=nodes)
-        beside = self._pace(self.builder.build(candidate), whole)
-        self._tell(f"{described(candidate)} (a float stem): {beside.ratio:.3f} times int8's speed")
-        if beside.low <= 1:
-            return trial
-        mixed = self.verdict(candidate, "a float stem is faster")
-        return mixed if mixed.passed else trial
-
     def _drop(self, model: ModelProto) -> Drop | None:
         if self.judge is None or self.limits.max_drop is None:
             return None
@@ -224,10 +252,15 @@ class Search:
             asked.append(f"at most {self.limits.max_drop:g} points lost")
         if self.limits.never_slower:
             asked.append("not slower than float")
+        ways = ["give the search longer (--search-seconds)"]
+        ways.append("allow more (--max-drop, --no-never-slower)")
+        if best.candidate.weights_only:
+            ways = ["allow more (--max-drop)"]
+        elif best.pace is not None and best.pace.slower and self._small:
+            ways.append("store the weights alone in int8 (--weights-only)")
         return (
             f"no int8 file holds {' and '.join(asked)}; the best ({described(best.candidate)}): "
-            f"{best.figures()}; give the search longer (--search-seconds), "
-            "or allow more (--max-drop, --no-never-slower)"
+            f"{best.figures()}; {', or '.join(ways)}"
         )
 
 

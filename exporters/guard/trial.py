@@ -65,7 +65,11 @@ class Trial:
 
 def described(candidate: Candidate) -> str:
     """A candidate in a few words."""
+    if candidate.weights_only:
+        return "float arithmetic, weights stored as int8"
     words = [candidate.calibration, *candidate.tools]
     if candidate.float_nodes:
         words.append(f"{len(candidate.float_nodes)} nodes in float")
+    if candidate.float_weights == "int8":
+        words.append("their weights stored as int8")
     return ", ".join(words)

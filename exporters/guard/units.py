@@ -12,7 +12,7 @@ from ..qdq import QUANTISED_OPS
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
-__all__ = ["COMPUTING", "Unit", "closed", "find_units", "stem"]
+__all__ = ["COMPUTING", "Unit", "closed", "computes", "find_units", "stem"]
 
 COMPUTING = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators that multiply by weights, and that int8 is there for."""
@@ -86,6 +86,11 @@ def closed(model: ModelProto, float_nodes: Collection[str]) -> tuple[str, ...]:
                 found.add(node.name)
                 changed = True
     return _ordered(graph, found)
+
+
+def computes(model: ModelProto, float_nodes: Collection[str]) -> bool:
+    """Whether a layer is left in int8 beside ``float_nodes``: a file all in float is no answer."""
+    return any(unit.computing and unit.name not in float_nodes for unit in find_units(model))
 
 
 def stem(model: ModelProto) -> tuple[str, ...]:

@@ -75,7 +75,7 @@ def round_weights(
     layers = weighted_layers(prepared.graph)
     found = _int8_layers(prepared.graph, quantised.graph, layers)
     stored = initialisers(prepared.graph)
-    limit = 64 if profile.reduce_range else 127
+    limit = profile.weight_limit
     generator = np.random.default_rng(seed)
     rounded = {}
     for level in levels(prepared.graph, layers):

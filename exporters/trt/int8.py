@@ -78,6 +78,7 @@ def quantised_model(
             _sampler(builder, source),
             settings.threads or 1,
             runs_here=False,
+            small=False,
         )
         if plan is not None:
             trial = search.replay(plan.choice)

@@ -135,7 +135,7 @@ class _Writer:
 def _rounded_weight(weight: np.ndarray[Any, Any], axis: int, profile: Profile) -> QuantisedWeight:
     import numpy as np
 
-    scales = _fp16_scale(quantise_weight(weight, axis, profile).scales)
+    scales = _fp16_scale(quantise_weight(weight, axis, profile.weight_limit).scales)
     shape = [1] * weight.ndim
     shape[axis] = -1
     values = np.rint(weight / scales.reshape(shape)).clip(-127, 127).astype(np.int8)

@@ -82,6 +82,8 @@ def test_card_and_history_go_into_the_file(int8, exported):
         "percentile": 99.99,
         "tools": [],
         "float_nodes": [],
+        "float_weights": "float32",
+        "weights_only": False,
         "samples": 96,
     }
     assert card.parent_sha256 == sha256_of(exported("mobilenet").onnx)

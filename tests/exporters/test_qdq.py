@@ -225,7 +225,7 @@ def test_weights_lose_half_a_step_at_most_and_biases_fit(seed, size, bias, axis)
     weight = normal(6, 5, seed=seed) * np.float32(size)
     weight[0 if axis == 0 else slice(None), 0 if axis == 1 else slice(None)] = 0
     offsets = np.full(weight.shape[axis], bias, np.float32)
-    made = quantise_weight(weight, axis, AVX2, bias=offsets, input_scale=0.01)
+    made = quantise_weight(weight, axis, AVX2.weight_limit, bias=offsets, input_scale=0.01)
     assert np.abs(made.values).max(initial=0) <= 64
     shape = [-1, 1] if axis == 0 else [1, -1]
     assert np.all(

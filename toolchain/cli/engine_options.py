@@ -23,7 +23,7 @@ __all__ = ["EngineOptions", "Source", "build", "check_backend", "engine_options"
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OF_BACKEND = {
-    "ort": ("target", "never_slower"),
+    "ort": ("target", "never_slower", "weights_only"),
     "trt": ("flavour", "precision", "batch", "workspace_mb", "target_gpu", "keep_onnx"),
 }
 """Parameters that mean something for one backend alone."""

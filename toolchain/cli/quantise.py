@@ -60,6 +60,11 @@ __all__ = ["quantise"]
     "(without search: minmax).",
 )
 @click.option(
+    "--weights-only",
+    is_flag=True,
+    help="ort: store the weights as int8 and compute in float, where int8 is not faster.",
+)
+@click.option(
     "--percentile",
     type=click.FloatRange(50, 100, min_open=True),
     default=99.99,
@@ -121,6 +126,7 @@ def quantise(
     samples: int,
     target: str,
     calibration: str,
+    weights_only: bool,
     percentile: float,
     tools: tuple[str, ...],
     max_drop: float,
@@ -161,6 +167,7 @@ def quantise(
         samples=samples,
         calibration=calibration,
         percentile=percentile,
+        weights_only=weights_only,
         tools=tools,
         max_drop=None if no_max_drop else max_drop,
         never_slower=never_slower and backend == "ort",
@@ -223,8 +230,8 @@ def _as_planned(plan: Plan, samples: int, seed: int) -> tuple[int, int]:
     from ...errors import InputError
 
     context = click.get_current_context()
-    for name in ("calibration", "percentile", "tools", "samples", "seed"):
+    for name in ("calibration", "percentile", "weights_only", "tools", "samples", "seed"):
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            option = "tool" if name == "tools" else name
+            option = "tool" if name == "tools" else name.replace("_", "-")
             raise InputError(f"--plan decides --{option}, too; drop one of the two")
     return plan.samples or samples, plan.seed or seed

@@ -17,16 +17,20 @@ def int8_lines(result: Int8Result) -> Iterator[str]:
     """The choice, what it costs and gains, and what is left in float."""
     candidate = result.trial.candidate
     tools = f", with {', '.join(candidate.tools)}" if candidate.tools else ""
-    yield (
-        f"profile {result.profile}, {candidate.calibration} calibration on {result.samples} images"
-        f"{tools}"
-    )
+    if candidate.weights_only:
+        yield "weights stored as int8, all arithmetic in float"
+    else:
+        yield (
+            f"profile {result.profile}, {candidate.calibration} calibration on "
+            f"{result.samples} images{tools}"
+        )
     share = f"{result.explanation.int8_mac_share:.1%} of the MACs in int8"
     left = Counter(node.op for node in result.explanation.nodes if not node.int8)
     names = ", ".join(f"{count} {op}" for op, count in sorted(left.items()))
     yield f"{share}{f'; in float: {names}' if names else ''}"
     if candidate.float_nodes:
-        yield f"left in float by the guard: {', '.join(candidate.float_nodes)}"
+        stored = " (weights stored as int8)" if candidate.float_weights == "int8" else ""
+        yield f"left in float by the guard{stored}: {', '.join(candidate.float_nodes)}"
     if result.trial.drop is not None:
         yield f"held-back images: {result.trial.drop}"
     if result.trial.pace is not None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nnc.errors import InputError
 from nnc.exporters.calibration import METHODS
-from nnc.exporters.guard.candidate import TOOLS, Candidate
+from nnc.exporters.guard.candidate import FLOAT_WEIGHTS, TOOLS, Candidate
 from nnc.exporters.guard.plan import Plan, read_plan
 
 CANDIDATES = st.builds(
@@ -19,12 +19,20 @@ CANDIDATES = st.builds(
     st.floats(50, 100, exclude_min=True),
     st.lists(st.sampled_from(TOOLS)).map(tuple),
     st.lists(st.text()).map(tuple),
+    st.sampled_from(FLOAT_WEIGHTS),
+    st.booleans(),
 )
 
 
 @given(CANDIDATES)
 def test_a_candidate_survives_json(candidate: Candidate) -> None:
     assert Candidate.from_json(json.loads(json.dumps(candidate.to_json())), "x") == candidate
+
+
+def test_a_plan_of_before_stored_weights_is_still_read() -> None:
+    old = Candidate("mse").to_json()
+    del old["float_weights"], old["weights_only"]
+    assert Candidate.from_json(old, "x") == Candidate("mse")
 
 
 def test_tools_are_in_the_order_of_their_application() -> None:
@@ -40,6 +48,9 @@ def test_tools_are_in_the_order_of_their_application() -> None:
         ({"tools": ["magic"]}, "unknown tool 'magic'"),
         ({"tools": "equalise"}, "'tools' is no list of names"),
         ({"float_nodes": [1]}, "'float_nodes' is no list of names"),
+        ({"float_weights": "int3"}, "unknown float_weights 'int3'"),
+        ({"float_weights": 8}, "'float_weights' or 'weights_only' is no such"),
+        ({"weights_only": 1}, "'float_weights' or 'weights_only' is no such"),
         ({"speed": 2}, "unknown key 'speed'"),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 
 from nnc.errors import BudgetError, InputError
 from nnc.exporters.guard import mixture
+from nnc.exporters.guard import search as search_module
 from nnc.exporters.guard.candidate import Candidate
 from nnc.exporters.guard.drop import Drop, paired_drop
 from nnc.exporters.guard.pace import Pace
@@ -40,11 +41,15 @@ class World:
     seconds_a_build: float = 1.0
     prepared: object = None
     timed: int = 0
+    storable: bool = False
 
     # the builder
     def build(self, candidate: Candidate) -> Candidate:
         self.now += self.seconds_a_build
         return candidate
+
+    def keeps_float_weights(self, candidate: Candidate) -> bool:
+        return bool(candidate.float_nodes) and self.storable
 
     def watched(self, check: Callable[[], None]):
         del check
@@ -77,7 +82,7 @@ def world(monkeypatch) -> World:
         slow = model is made.prepared
         return {name: 1.0 + (made.gains.get(name, 0.1) if slow else 0.0) for name in UNITS}
 
-    monkeypatch.setattr(mixture, "unit_times", times)
+    monkeypatch.setattr(search_module, "unit_times", times)
     return made
 
 
@@ -118,6 +123,50 @@ def test_a_faster_float_stem_that_loses_too_much_is_not_taken(world) -> None:
     world.ratio = lambda candidate: 1.6 if candidate.float_nodes else 1.5
     world.points = lambda candidate: 3.0 if candidate.float_nodes else 0.0
     assert search(world).run([Candidate()], more_tools=True).candidate == Candidate()
+
+
+def test_float_where_int8_is_slower_is_taken_where_that_is_faster(world) -> None:
+    world.gains = {"add": -0.4, "mean": -0.3}
+    world.ratio = lambda c: 1.7 if {"add", "mean"} <= set(c.float_nodes) else 1.5
+    trial = search(world).run([Candidate()], more_tools=True)
+    assert {"add", "mean"} <= set(trial.candidate.float_nodes)
+    assert "fc" not in trial.candidate.float_nodes
+    assert trial.pace.ratio == pytest.approx(1.7)
+
+
+def test_a_little_that_float_might_save_is_not_timed(world) -> None:
+    world.gains = {"add": -0.04}
+    world.ratio = lambda c: 1.6 if "add" in c.float_nodes else 1.5
+    looking = search(world)
+    assert looking.run([Candidate()], more_tools=True).candidate == Candidate()
+    assert world.timed == 2  # the whole network, and the stem
+
+
+def test_weights_of_float_layers_are_stored_as_int8_where_that_holds(world) -> None:
+    world.storable = True
+    world.ratio = lambda c: 1.6 if c.float_nodes == STEM else 1.5
+    looking = search(world)
+    trial = looking.run([Candidate()], more_tools=True)
+    assert trial.candidate == Candidate(float_nodes=STEM, float_weights="int8")
+    assert trial.passed
+    assert trial.pace.ratio == pytest.approx(1.6)
+    assert world.timed == 3  # the whole, the race, the mixture: stored weights run as they are
+
+
+def test_weights_of_float_layers_stay_float_where_int8_loses_too_much(world) -> None:
+    world.storable = True
+    world.ratio = lambda c: 1.6 if c.float_nodes == STEM else 1.5
+    world.points = lambda c: 3.0 if c.float_weights == "int8" else 0.0
+    trial = search(world).run([Candidate()], more_tools=True)
+    assert trial.candidate == Candidate(float_nodes=STEM)
+
+
+def test_one_candidate_alone_passes_or_is_refused_with_what_it_lost(world) -> None:
+    alone = Candidate(float_weights="int8", weights_only=True)
+    assert search(world).only(alone, "weights").passed
+    world.points = lambda _: 4.0
+    with pytest.raises(BudgetError, match=r"float arithmetic.*\+4\.00 points.*allow more \(--max"):
+        search(world).only(alone, "weights")
 
 
 @pytest.mark.parametrize("limits", [{"search_seconds": 0}, {"never_slower": False}])
@@ -178,7 +227,14 @@ def test_units_that_int8_slows_down_become_float(world) -> None:
     trial = looking.run([Candidate()], more_tools=True)
     assert "add" in trial.candidate.float_nodes
     assert trial.pace.ratio == pytest.approx(1.2)
-    assert world.timed == 2
+
+
+def test_of_what_is_not_slower_the_fastest_is_taken(world) -> None:
+    world.gains = {"a": 5.0, "add": -0.5}
+    world.ratio = lambda c: 0.7 if not c.float_nodes else 1.3 if "mean" in c.float_nodes else 1.1
+    trial = search(world).run([Candidate()], more_tools=True)
+    assert trial.pace.ratio == pytest.approx(1.3)
+    assert {"add", "mean"} <= set(trial.candidate.float_nodes)
 
 
 def test_only_what_gains_most_may_be_left_in_int8(world) -> None:
@@ -197,7 +253,7 @@ def test_nothing_that_holds_says_the_best_figures(world) -> None:
 
 def test_slower_throughout_is_refused_with_the_ratio(world) -> None:
     world.ratio = lambda c: 0.6
-    with pytest.raises(BudgetError, match=r"0\.60 times float's speed"):
+    with pytest.raises(BudgetError, match=r"0\.60 times float's speed.*--weights-only"):
         search(world).run([Candidate()], more_tools=True)
 
 
