@@ -32,7 +32,7 @@ while True:
 
 
 def stack(path: Path, blocks: int, seed: int = 0) -> Path:
-    """Write a network of ``blocks`` equal convolutions, 16 to 16 channels at 28x28, ReLU after each.
+    """Write a network of ``blocks`` equal convolutions (16 to 16 channels at 28x28, ReLU).
 
     Weights are random, so that it answers nonsense; the time is that of its 1.8 million MACs a
     block.

@@ -4,8 +4,8 @@
 
 A stack of 12 convolutions, about a millisecond, is timed in processes that do nothing but load it
 with onnxruntime and run it in a loop, clock in hand, and by the bench; in turn, in fresh processes,
-bound to the same core. The overhead is the ratio of the medians, its interval that of the bench's own
-speed-ups. Then what both have in common: the clock, by an empty runtime in the bench's own loop.
+bound to the same core. The overhead is the ratio of the medians, its interval that of the bench's
+own speed-ups. Then what both have in common: the clock, by an empty runtime in the bench's loop.
 """
 
 from __future__ import annotations

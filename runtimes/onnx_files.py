@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_external_data",
+    "external_files",
     "load_model",
     "may_have_external_data",
     "read_properties",
@@ -53,6 +54,14 @@ def check_external_data(path: Path) -> None:
     for tensor in model_tensors(_parse(path)):
         if is_external(tensor):
             _external_range(tensor, path)
+
+
+def external_files(path: Path) -> tuple[Path, ...]:
+    """The files beside an ONNX file that hold weights of it, each once; InputError as above."""
+    if not may_have_external_data(path):
+        return ()
+    tensors = [tensor for tensor in model_tensors(_parse(path)) if is_external(tensor)]
+    return tuple(dict.fromkeys(_external_range(tensor, path)[0] for tensor in tensors))
 
 
 def may_have_external_data(path: Path) -> bool:

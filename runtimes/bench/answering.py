@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, NncError
 from ...progress import Progress
-from ..accuracy import Accuracy, TestPart, check_batch
+from ..accuracy import Accuracy
+from ..agreement import Agreement, agree
+from ..answers import Answers
 from ..child_process import ChildError
+from ..labelled_images import TestPart, check_batch
+from ..packed import pack
 from ..worker_process import WorkerProcess
 
 if TYPE_CHECKING:
@@ -42,7 +46,7 @@ class Data:
             "images": len(self.labels),
             "classes": list(self.classes),
             "sha256": self.sha256,
-            "labels": None,
+            "labels": pack(self.labels),
         }
 
 
@@ -53,6 +57,8 @@ class Verdicts:
     data: Data | None
     """None without images."""
     accuracies: tuple[Accuracy | None, ...]
+    agreements: tuple[Agreement | None, ...]
+    """With the first file; None for itself."""
 
 
 def timed_images(
@@ -95,12 +101,12 @@ def answer(
     """
     living = [subject for subject in subjects if subject.error is None]
     if test is None or not settings.accuracy or not living:
-        return Verdicts(None, (None,) * len(subjects))
+        return Verdicts(None, (None,) * len(subjects), (None,) * len(subjects))
     import numpy as np
 
     digest = hashlib.sha256()
     truths: list[np.ndarray[Any, Any]] = []
-    answers: dict[int, list[np.ndarray[Any, Any]]] = {id(subject): [] for subject in living}
+    answers: dict[int, list[Answers]] = {id(subject): [] for subject in living}
     limit = test.images if settings.images is None else min(settings.images, test.images)
     with ExitStack() as stack, progress.task("measuring accuracy", limit * len(living)) as task:
         workers = {id(one): _open(one, settings, stack) for one in living if one.error is None}
@@ -110,7 +116,7 @@ def answer(
                 if worker is None or one.error is not None:
                     continue
                 try:
-                    found = worker.predict(images, len(one.artifact.card.labels))
+                    found = worker.predict(images, len(one.artifact.card.labels), labels)
                 except (NncError, ChildError) as error:
                     one.fail(error)
                     continue
@@ -121,17 +127,19 @@ def answer(
             truths.append(labels)
     names = subjects[0].artifact.card.labels
     truth = np.concatenate(truths)
+    joined = [None if one.error else Answers.joined(answers[id(one)]) for one in subjects]
+    first, *others = joined
     return Verdicts(
         Data(test.name, names, truth, digest.hexdigest()),
-        tuple(
-            None if one.error is not None else _accuracy(np.concatenate(answers[id(one)]), truth)
-            for one in subjects
+        tuple(None if own is None else Accuracy.from_answers(own, truth, names) for own in joined),
+        (
+            None,
+            *(
+                None if own is None or first is None else agree(first, own, truth, names)
+                for own in others
+            ),
         ),
     )
-
-
-def _accuracy(found: np.ndarray[Any, Any], truth: np.ndarray[Any, Any]) -> Accuracy:
-    return Accuracy(int((found == truth).sum()), len(truth))
 
 
 def _open(subject: Subject, settings: BenchSettings, stack: ExitStack) -> WorkerProcess | None:

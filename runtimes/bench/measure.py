@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ... import __version__
 from ...progress import SILENT, Progress
-from ..accuracy import TestPart
+from ..accuracy import Accuracy, TestPart
 from ..artifact import NO_OVERRIDES, CardOverrides
 from ..environment import describe_environment
+from ..file_facts import size_facts
 from ..gpu_latency import UNSTEADY
 from ..pinning import choose_cpus
 from ..system_load import busy_shares, snapshot
@@ -76,14 +77,18 @@ def bench(
                 device=subject.device,
                 provider=_provider(subject, settings),
                 error=subject.error,
-                warnings=tuple(_warnings(subject, subjects, own)),
+                warnings=tuple(_warnings(subject, subjects, own, accuracy)),
                 load_ms=Spread.of(subject.load_ms),
                 first_inference_ms=Spread.of(subject.first_ms),
                 peak_memory_bytes=subject.peak_memory,
+                size=size_facts(subject.artifact),
                 accuracy=accuracy,
+                agreement=agreement,
                 latencies=own,
             )
-            for subject, own, accuracy in zip(subjects, figures, answers.accuracies, strict=True)
+            for subject, own, accuracy, agreement in zip(
+                subjects, figures, answers.accuracies, answers.agreements, strict=True
+            )
         ),
     )
 
@@ -95,7 +100,10 @@ def _provider(subject: Subject, settings: BenchSettings) -> str | None:
 
 
 def _warnings(
-    subject: Subject, subjects: Sequence[Subject], latencies: Sequence[Latency]
+    subject: Subject,
+    subjects: Sequence[Subject],
+    latencies: Sequence[Latency],
+    accuracy: Accuracy | None,
 ) -> Iterator[str]:
     """What a reader of the figures should know."""
     for other in subjects:
@@ -104,6 +112,8 @@ def _warnings(
         if other.artifact.sha256 == subject.artifact.sha256:
             yield f"holds the same bytes as {other.path.name}"
             break
+    if accuracy is not None:
+        yield from accuracy.warnings
     for one in latencies:
         if one.gpu is not None and not one.gpu.steady:
             yield (

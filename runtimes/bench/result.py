@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..accuracy import Accuracy
+    from ..agreement import Agreement
     from ..artifact import Artifact
+    from ..file_facts import SizeFacts
     from .answering import Data
     from .figures import Latency, Spread
     from .noise import Noise
@@ -35,7 +37,10 @@ class FileResult:
     load_ms: Spread | None
     first_inference_ms: Spread | None
     peak_memory_bytes: int | None
+    size: SizeFacts
     accuracy: Accuracy | None
+    agreement: Agreement | None
+    """With the baseline; None for itself."""
     latencies: tuple[Latency, ...]
     """One for each number of threads and batch size, the headline first."""
 
@@ -75,14 +80,14 @@ class FileResult:
                 "std": list(spec.std),
             },
             "labels": list(artifact.card.labels),
-            "size": _size(artifact),
+            "size": self.size.to_json(),
             "load_ms": None if self.load_ms is None else self.load_ms.to_json(),
             "first_inference_ms": (
                 None if self.first_inference_ms is None else self.first_inference_ms.to_json()
             ),
             "peak_memory_bytes": self.peak_memory_bytes,
             "accuracy": None if self.accuracy is None else self.accuracy.to_json(),
-            "agreement": None,
+            "agreement": None if self.agreement is None else self.agreement.to_json(),
             "latency": [latency.to_json() for latency in self.latencies],
             "profile": None,
         }
@@ -139,15 +144,3 @@ class BenchResult:
             "files": [file.to_json() for file in self.files],
             "budgets": [],
         }
-
-
-def _size(artifact: Artifact) -> dict[str, Any]:
-    return {
-        "bytes": artifact.size_bytes,
-        "zipped_bytes": None,
-        "parameters": artifact.parameters,
-        "nonzero_parameters": artifact.nonzero_parameters,
-        "macs": artifact.macs,
-        "int8_mac_share": None,
-        "zeros": None,
-    }

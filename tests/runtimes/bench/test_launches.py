@@ -12,6 +12,7 @@ import pytest
 
 from nnc.errors import InputError, MissingError, NncError
 from nnc.runtimes.accuracy import TestPart
+from nnc.runtimes.answers import Answers
 from nnc.runtimes.bench import BenchSettings, bench
 from nnc.runtimes.child_process import ChildError
 from nnc.runtimes.latency import TimedRound
@@ -57,9 +58,9 @@ class FakeWorker:
         self._happens("memory")
         return 1 << 20
 
-    def predict(self, images: np.ndarray, _classes: int) -> np.ndarray:
+    def predict(self, images: np.ndarray, _classes: int, _labels: np.ndarray) -> Answers:
         self._happens("predict")
-        return np.zeros(len(images), np.int64)
+        return Answers(np.zeros(len(images), np.int64))
 
     def _happens(self, event: str) -> None:
         name = self.path.name
@@ -188,11 +189,25 @@ def test_a_death_while_answering_keeps_the_times(faked, files):
     result = bench(files, SETTINGS, TestPart(batches, 12, "zeros"))
     a, b, c = result.files
     assert b.error is not None
-    assert b.accuracy is None
+    assert b.accuracy is b.agreement is None
+    assert (a.agreement, c.agreement.same) == (None, 12)
     assert b.speedup.ratio == pytest.approx(0.5)
     assert (a.accuracy, c.accuracy) != (None, None)
     assert faked.counts["predict", "c.onnx"] == 3
     assert result.to_json()["data"]["images"] == 12
+
+
+def test_where_the_baseline_dies_answering_there_is_nothing_to_agree_with(faked, files):
+    faked.deaths = {("predict", "a.onnx", 0): DEATHS["killed"]}
+
+    def batches(_spec):
+        yield np.zeros((4, 8, 8, 1), np.uint8), np.zeros(4, np.int64)
+
+    a, b, c = bench(files, SETTINGS, TestPart(batches, 4, "zeros")).files
+    assert a.accuracy is None
+    assert [one.agreement for one in (a, b, c)] == [None] * 3
+    assert b.accuracy is not None
+    assert b.speedup.ratio == pytest.approx(0.5)
 
 
 @pytest.mark.skipif(not hasattr(os, "kill"), reason="kills")

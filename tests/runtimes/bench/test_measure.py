@@ -19,6 +19,7 @@ from nnc import __version__
 from nnc.errors import InputError
 from nnc.runtimes.accuracy import predict
 from nnc.runtimes.bench import BenchSettings, bench
+from nnc.runtimes.packed import unpack
 from nnc.runtimes.preprocess import normalise
 from nnc.runtimes.registry import open_runtime
 
@@ -66,12 +67,14 @@ def test_the_result_is_the_documented_object_with_true_figures(tiny, net, noise)
     for images, labels in part.batches(net.SPEC):
         digest.update(images.tobytes() + labels.tobytes())
     assert result["data"]["sha256"] == digest.hexdigest()
+    truth = np.concatenate([labels for _, labels in part.batches(net.SPEC)])
+    assert np.array_equal(unpack(result["data"]["labels"], "here"), truth)
     assert [entry["file"] for entry in result["files"]] == [str(path) for path in files]
     for seed, entry in enumerate(result["files"]):
         assert set(entry) == FILE
         assert set(entry["size"]) == SIZE
         assert (entry["name"], entry["kind"], entry["error"]) == (files[seed].name, "onnx", None)
-        assert (entry["device"], entry["provider"], entry["warnings"]) == ("cpu", None, [])
+        assert (entry["device"], entry["provider"]) == ("cpu", None)
         assert entry["input"]["mean"] == [0.5]
         assert entry["peak_memory_bytes"] > 1 << 20
         for spread in (entry["load_ms"], entry["first_inference_ms"]):
@@ -80,13 +83,21 @@ def test_the_result_is_the_documented_object_with_true_figures(tiny, net, noise)
         (latency,) = entry["latency"]
         assert set(latency) == LATENCY
         check_latency(latency)
-        correct = 0
-        for images, labels in part.batches(net.SPEC):
-            scores = net.expected_scores(normalise(images, net.SPEC), seed)
-            correct += int((scores.argmax(axis=1) == labels).sum())
+        scores = [
+            net.expected_scores(normalise(images, net.SPEC), seed)
+            for images, _ in part.batches(net.SPEC)
+        ]
+        expected = np.concatenate(scores).argmax(axis=1)
+        assert np.array_equal(unpack(entry["accuracy"]["predictions"], "here"), expected)
+        correct = int((expected == truth).sum())
         assert entry["accuracy"]["top1"] == correct / 50
         assert entry["accuracy"]["images"] == 50
         assert entry["accuracy"]["low"] < correct / 50 < entry["accuracy"]["high"]
+    assert result["files"][0]["agreement"] is None
+    found = result["files"][1]["agreement"]
+    assert found["same"] + found["lost"] + found["won"] + found["moved"] == 50
+    tops = [entry["accuracy"]["correct"] for entry in result["files"]]
+    assert found["won"] - found["lost"] == tops[1] - tops[0]
     first, second = (entry["latency"][0]["speedup"] for entry in result["files"])
     assert first == {"ratio": 1, "low": 1, "high": 1, "verdict": "baseline", "rounds": [1] * 6}
     assert second["low"] <= second["ratio"] <= second["high"]
@@ -127,11 +138,23 @@ def test_accuracy_is_null_without_images_and_limited_when_asked(tiny, noise):
     assert result["files"][0]["latency"][0]["batch_size"] == 64
 
 
+def test_constant_answers_are_warned_of(net, noise, tiny, tmp_path):
+    model = net.tiny_model()
+    bias = np.array([100, 0, 0], np.float32)
+    model.graph.initializer[3].raw_data = bias.tobytes()
+    path = tmp_path / "constant.onnx"
+    path.write_bytes(model.SerializeToString())
+    result = bench([tiny(), path], QUICK, noise()).to_json()
+    assert result["files"][1]["accuracy"]["constant"]
+    (line,) = result["files"][1]["warnings"]
+    assert line.startswith("answers 'dark' for every image")
+
+
 def test_a_fixed_batch_is_filled_up_for_accuracy_and_named_for_timing(tiny, net, noise):
     path = tiny(batch=16)
     images, _ = next(iter(noise().batches(net.SPEC)))
     with open_runtime(path) as runtime:
-        found = predict(runtime, images, net.SPEC, 3, path)
+        found = predict(runtime, images, net.SPEC, 3, path).classes
     expected = net.expected_scores(normalise(images, net.SPEC)).argmax(axis=1)
     assert np.array_equal(found, expected)
     with pytest.raises(InputError, match="run with --batch-size 16"):

@@ -50,7 +50,8 @@ def test_a_single_number_will_do_and_pairs_come_in_order():
 
 @pytest.mark.parametrize(
     ("seconds", "rounds", "launches", "each"),
-    [(0.03, None, 2, 10), (1.0, None, 3, 10), (1.5, None, 4, 10), (3.0, None, 6, 10), (10.0, None, 10, 10),
+    [(0.03, None, 2, 10), (1.0, None, 3, 10), (1.5, None, 4, 10), (3.0, None, 6, 10),
+     (10.0, None, 10, 10),
      (30.0, None, 20, 10), (3600.0, None, 20, 10), (0.03, 6, 2, 3), (3.0, 40, 6, 7),
      (600.0, 6, 6, 1)],
 )  # fmt: skip
