@@ -73,6 +73,35 @@ def stack(path: Path, blocks: int, seed: int = 0) -> Path:
     return path
 
 
+def reader(path: Path, row: int) -> Path:
+    """Write a network that answers what stands in one of the two rows of a 2x10 image, one-hot.
+
+    So the images say what it gets right and wrong.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    from nnc.model_card import InputSpec, ModelCard
+    from nnc.runtimes.onnx_files import write_properties
+
+    weights = np.zeros((2 * CLASSES, CLASSES), np.float32)
+    weights[row * CLASSES : (row + 1) * CLASSES] = np.eye(CLASSES)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["x"], ["f"]),
+            helper.make_node("MatMul", ["f", "w"], ["y"]),
+        ],
+        "reader",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 2, CLASSES])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", CLASSES])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    card = ModelCard(InputSpec(1, 2, CLASSES, (0.0,), (1.0,)), tuple("0123456789"))
+    write_properties(model, card.to_properties())
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
 @contextmanager
 def load(processes: int) -> Iterator[None]:
     """Keep so many other processes at work, each two thirds of the time."""

@@ -35,7 +35,9 @@ class RuntimeEntry:
 
 RUNTIMES: dict[str, RuntimeEntry] = {
     ".onnx": RuntimeEntry("onnxruntime", "ort_runtime:OrtRuntime", library="onnxruntime"),
-    ".safetensors": RuntimeEntry("pytorch", "torch_runtime:TorchRuntime", library="torch"),
+    ".safetensors": RuntimeEntry(
+        "pytorch", "torch_runtime:TorchRuntime", library="torchvision.models"
+    ),
     ".engine": RuntimeEntry("tensorrt", "trt_runtime:TrtRuntime", devices=("cuda",)),
 }
 """File suffix to runtime."""
