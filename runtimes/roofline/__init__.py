@@ -1,0 +1,9 @@
+"""The roofline: how far a network is from what the machine's arithmetic and memory allow.
+
+Williams, Waterman, Patterson, "Roofline: an insightful visual performance model for multicore
+architectures", Communications of the ACM 52(4), 2009.
+"""
+
+from .costs import LayerCost, layer_costs
+
+__all__ = ["LayerCost", "layer_costs"]
