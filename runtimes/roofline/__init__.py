@@ -5,5 +5,6 @@ architectures", Communications of the ACM 52(4), 2009.
 """
 
 from .costs import LayerCost, layer_costs
+from .peaks import Peak, measure_peaks
 
-__all__ = ["LayerCost", "layer_costs"]
+__all__ = ["LayerCost", "Peak", "layer_costs", "measure_peaks"]

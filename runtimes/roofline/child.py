@@ -1,0 +1,49 @@
+"""Inside a process that measures for the roofline: the machine's peaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import MissingError
+from ..child import Reply, serve
+
+__all__ = ["main"]
+
+_SECONDS = 0.3
+"""For each peak."""
+
+
+def main() -> None:
+    """Serve messages until the parent says ``close`` or goes away."""
+    serve(
+        {"peak": _peak},
+        out_of_memory=lambda: "not enough memory to measure the roofline; pass --no-roofline",
+    )
+
+
+def _peak(payload: bytes, *, threads: int) -> Reply:
+    from .caches import cache_bytes
+    from .copy_peak import cache_speed, memory_speed
+    from .matmul_peak import float_flops, int8_ops
+
+    del payload
+    _need_onnxruntime()
+    cache = cache_bytes(threads)
+    found: dict[str, Any] = {
+        "flops_per_s": float_flops(threads, _SECONDS),
+        "int8_ops_per_s": int8_ops(threads, _SECONDS),
+        "bytes_per_s": memory_speed(threads, cache, _SECONDS),
+        "cache_bytes": cache,
+        "cache_bytes_per_s": None if cache is None else cache_speed(threads, cache, _SECONDS),
+    }
+    return found, b""
+
+
+def _need_onnxruntime() -> None:
+    try:
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise MissingError(
+            'ONNX Runtime is needed to measure the roofline; pip install "nnc-toolchain[cpu]" '
+            "or pass --no-roofline"
+        ) from error

@@ -1,0 +1,55 @@
+"""What this machine can do at best: the roof of the roofline."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..base import check_place
+from ..child_process import ChildProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Peak", "measure_peaks"]
+
+_SUBJECT = Path("this machine's peaks")
+"""What messages about the measuring process name in place of a file."""
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The machine's peaks with a number of threads, each the best of many short runs."""
+
+    threads: int
+    flops_per_s: float
+    """Float32 operations a second of a matrix product; one multiply-accumulate is two."""
+    bytes_per_s: float
+    """Bytes a second, read and written, of copies that no cache holds."""
+    int8_ops_per_s: float | None = None
+    """Operations a second of a product of 8-bit integers; None where it was not measured."""
+    cache_bytes: int | None = None
+    """Size of the last-level caches; None, with its speed, where the system does not tell."""
+    cache_bytes_per_s: float | None = None
+    """As ``bytes_per_s``, of copies within half of these caches."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as plain JSON values."""
+        return asdict(self)
+
+
+def measure_peaks(threads: Sequence[int]) -> tuple[Peak, ...]:
+    """This machine's peaks with each of ``threads``, about 1.5 seconds each.
+
+    Each is measured in a fresh process with so many threads, which does not survive. Raises
+    InputError for an impossible number, MissingError where ONNX Runtime is not installed.
+    """
+    return tuple(_measure(count) for count in threads)
+
+
+def _measure(threads: int) -> Peak:
+    check_place("cpu", threads)
+    with ChildProcess("runtimes.roofline.child", _SUBJECT, threads=threads) as child:
+        found, _ = child.ask("peak", threads=threads)
+    return Peak(threads=threads, **found)
