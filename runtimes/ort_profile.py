@@ -23,6 +23,8 @@ class NodeTime:
     """As executed; a node without a name is called by its operator and index."""
     op: str
     microseconds: float
+    tensors: int
+    """How many it reads and writes."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,14 @@ def profiled_runs(profile: Path) -> list[ProfiledRun]:
         if name == _RUN:
             runs.append((float(event["dur"]), []))
         elif runs and event.get("cat") == "Node" and name.endswith(_ENDING):
-            op = str(event.get("args", {}).get("op_name", ""))
-            runs[-1][1].append(NodeTime(name.removesuffix(_ENDING), op, float(event["dur"])))
+            args = event.get("args", {})
+            tensors = sum(len(args.get(f"{side}_type_shape", ())) for side in ("input", "output"))
+            node = NodeTime(
+                name.removesuffix(_ENDING),
+                str(args.get("op_name", "")),
+                float(event["dur"]),
+                tensors,
+            )
+            runs[-1][1].append(node)
     full = max((len(nodes) for _, nodes in runs), default=0)
     return [ProfiledRun(tuple(nodes), time) for time, nodes in runs if len(nodes) == full]

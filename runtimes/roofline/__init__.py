@@ -5,6 +5,7 @@ architectures", Communications of the ACM 52(4), 2009.
 """
 
 from .costs import LayerCost, layer_costs
+from .layer_times import OTHER, time_layers
 from .peaks import Peak, measure_peaks
 
-__all__ = ["LayerCost", "Peak", "layer_costs", "measure_peaks"]
+__all__ = ["OTHER", "LayerCost", "Peak", "layer_costs", "measure_peaks", "time_layers"]

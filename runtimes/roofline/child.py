@@ -1,11 +1,16 @@
-"""Inside a process that measures for the roofline: the machine's peaks."""
+"""Inside a process that measures for the roofline: the machine's peaks, a network's layers."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import MissingError
 from ..child import Reply, serve
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ...model_card import InputSpec
 
 __all__ = ["main"]
 
@@ -16,7 +21,7 @@ _SECONDS = 0.3
 def main() -> None:
     """Serve messages until the parent says ``close`` or goes away."""
     serve(
-        {"peak": _peak},
+        {"peak": _peak, "time": _time},
         out_of_memory=lambda: "not enough memory to measure the roofline; pass --no-roofline",
     )
 
@@ -37,6 +42,29 @@ def _peak(payload: bytes, *, threads: int) -> Reply:
         "cache_bytes_per_s": None if cache is None else cache_speed(threads, cache, _SECONDS),
     }
     return found, b""
+
+
+def _time(
+    payload: bytes, *, path: str, threads: int, batch_size: int, spec: dict[str, Any]
+) -> Reply:
+    from pathlib import Path
+
+    from ...model_card import InputSpec
+    from .timed_nodes import time_nodes
+
+    del payload
+    _need_onnxruntime()
+    image = InputSpec(**{**spec, "mean": tuple(spec["mean"]), "std": tuple(spec["std"])})
+    return time_nodes(Path(path), threads, _noise(image, batch_size)).to_json(), b""
+
+
+def _noise(spec: InputSpec, batch_size: int) -> np.ndarray[Any, Any]:
+    import numpy as np
+
+    from ..preprocess import normalise
+
+    shape = (batch_size, spec.height, spec.width, spec.channels)
+    return normalise(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8), spec)
 
 
 def _need_onnxruntime() -> None:
