@@ -7,5 +7,16 @@ architectures", Communications of the ACM 52(4), 2009.
 from .costs import LayerCost, layer_costs
 from .layer_times import OTHER, time_layers
 from .peaks import Peak, measure_peaks
+from .profile import LayerProfile, Profile, profile_of
 
-__all__ = ["OTHER", "LayerCost", "Peak", "layer_costs", "measure_peaks", "time_layers"]
+__all__ = [
+    "OTHER",
+    "LayerCost",
+    "LayerProfile",
+    "Peak",
+    "Profile",
+    "layer_costs",
+    "measure_peaks",
+    "profile_of",
+    "time_layers",
+]
