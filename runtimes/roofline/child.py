@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from ...errors import MissingError
@@ -26,13 +27,13 @@ def main() -> None:
     )
 
 
-def _peak(payload: bytes, *, threads: int) -> Reply:
+def _peak(payload: bytes, *, threads: int, cpus: list[int] | None) -> Reply:
     from .caches import cache_bytes
     from .copy_peak import cache_speed, memory_speed
     from .matmul_peak import float_flops, int8_ops
 
     del payload
-    _need_onnxruntime()
+    _prepare(cpus)
     cache = cache_bytes(threads)
     found: dict[str, Any] = {
         "flops_per_s": float_flops(threads, _SECONDS),
@@ -45,7 +46,13 @@ def _peak(payload: bytes, *, threads: int) -> Reply:
 
 
 def _time(
-    payload: bytes, *, path: str, threads: int, batch_size: int, spec: dict[str, Any]
+    payload: bytes,
+    *,
+    path: str,
+    threads: int,
+    cpus: list[int] | None,
+    batch_size: int,
+    spec: dict[str, Any],
 ) -> Reply:
     from pathlib import Path
 
@@ -53,7 +60,7 @@ def _time(
     from .timed_nodes import time_nodes
 
     del payload
-    _need_onnxruntime()
+    _prepare(cpus)
     image = InputSpec(**{**spec, "mean": tuple(spec["mean"]), "std": tuple(spec["std"])})
     return time_nodes(Path(path), threads, _noise(image, batch_size)).to_json(), b""
 
@@ -67,7 +74,10 @@ def _noise(spec: InputSpec, batch_size: int) -> np.ndarray[Any, Any]:
     return normalise(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8), spec)
 
 
-def _need_onnxruntime() -> None:
+def _prepare(cpus: list[int] | None) -> None:
+    """Bind this process before anything starts threads."""
+    if cpus is not None:
+        os.sched_setaffinity(0, cpus)
     try:
         import onnxruntime  # noqa: F401
     except ImportError as error:

@@ -31,10 +31,18 @@ _AS_WRITTEN = ("Cast", "DequantizeLinear", "QuantizeLinear", "Transpose")
 _PRODUCTS = ("Conv", "Gemm", "MatMul")
 
 
-def time_layers(path: Path, spec: InputSpec, *, threads: int, batch_size: int) -> dict[str, float]:
+def time_layers(
+    path: Path,
+    spec: InputSpec,
+    *,
+    threads: int,
+    batch_size: int,
+    cpus: Sequence[int] | None = None,
+) -> dict[str, float]:
     """Milliseconds of one inference on the CPU by layer, with `OTHER` for what is none's.
 
-    ONNX Runtime's profiler in a fresh process, medians over two to three seconds of runs on noise.
+    ONNX Runtime's profiler in a fresh process, bound to ``cpus`` if they are given; medians over
+    one to two seconds of runs on noise.
     Layers are those of `layer_costs`, in their order; one that is computed within another takes 0.
     All of it adds up to the latency without the profiler, as far as the profiler's own cost can be
     told. ``path`` is an ``.onnx`` file; InputError for any other, and for one that ONNX Runtime
@@ -48,7 +56,12 @@ def time_layers(path: Path, spec: InputSpec, *, threads: int, batch_size: int) -
     costs = layer_costs(model, (spec.channels, spec.height, spec.width), batch_size)
     with ChildProcess("runtimes.roofline.child", path, threads=threads) as child:
         found, _ = child.ask(
-            "time", path=str(path), threads=threads, batch_size=batch_size, spec=asdict(spec)
+            "time",
+            path=str(path),
+            threads=threads,
+            cpus=None if cpus is None else list(cpus),
+            batch_size=batch_size,
+            spec=asdict(spec),
         )
     nodes = tuple(
         TimedNode(**{**node, "inputs": tuple(node["inputs"]), "outputs": tuple(node["outputs"])})

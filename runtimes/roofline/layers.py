@@ -222,9 +222,10 @@ class _Finder:
         return wide == sorted(wide)
 
     def _reads_integers(self, node: onnx.NodeProto) -> bool:
-        computes = node.op_type not in _BORDERS and node.op_type != "DynamicQuantizeLinear"
-        data = node.input[2] if node.op_type == "QLinearConcat" else node.input[0]
-        return computes and self._tensors.is_8_bit(data)
+        if node.op_type in (*_BORDERS, "DynamicQuantizeLinear"):
+            return False
+        data = node.input[2:3] if node.op_type == "QLinearConcat" else node.input[:1]
+        return any(self._tensors.is_8_bit(name) for name in data)
 
     def _name(self, node: onnx.NodeProto) -> str:
         name = node.name or node.output[0]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..base import check_place
 from ..child_process import ChildProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Peak", "measure_peaks"]
 
 _SUBJECT = Path("this machine's peaks")
 """What messages about the measuring process name in place of a file."""
+
+_ANYWHERE: Mapping[int, Sequence[int] | None] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,20 @@ class Peak:
         return asdict(self)
 
 
-def measure_peaks(threads: Sequence[int]) -> tuple[Peak, ...]:
-    """This machine's peaks with each of ``threads``, about 1.5 seconds each.
+def measure_peaks(
+    threads: Sequence[int], *, cpus: Mapping[int, Sequence[int] | None] = _ANYWHERE
+) -> tuple[Peak, ...]:
+    """This machine's peaks with each of ``threads``, about two seconds each.
 
-    Each is measured in a fresh process with so many threads, which does not survive. Raises
-    InputError for an impossible number, MissingError where ONNX Runtime is not installed.
+    Each is measured in a fresh process with so many threads, which does not survive; ``cpus`` says
+    for a number of threads which CPUs that process is bound to. Raises InputError for an impossible
+    number, MissingError where ONNX Runtime is not installed.
     """
-    return tuple(_measure(count) for count in threads)
+    return tuple(_measure(count, cpus.get(count)) for count in threads)
 
 
-def _measure(threads: int) -> Peak:
+def _measure(threads: int, cpus: Sequence[int] | None) -> Peak:
     check_place("cpu", threads)
     with ChildProcess("runtimes.roofline.child", _SUBJECT, threads=threads) as child:
-        found, _ = child.ask("peak", threads=threads)
+        found, _ = child.ask("peak", threads=threads, cpus=None if cpus is None else list(cpus))
     return Peak(threads=threads, **found)
