@@ -54,6 +54,7 @@ def _time(
     batch_size: int,
     spec: dict[str, Any],
 ) -> Reply:
+    from dataclasses import asdict
     from pathlib import Path
 
     from ...model_card import InputSpec
@@ -62,7 +63,8 @@ def _time(
     del payload
     _prepare(cpus)
     image = InputSpec(**{**spec, "mean": tuple(spec["mean"]), "std": tuple(spec["std"])})
-    return time_nodes(Path(path), threads, _noise(image, batch_size)).to_json(), b""
+    nodes = time_nodes(Path(path), threads, _noise(image, batch_size))
+    return {"nodes": [asdict(node) for node in nodes]}, b""
 
 
 def _noise(spec: InputSpec, batch_size: int) -> np.ndarray[Any, Any]:

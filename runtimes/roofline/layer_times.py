@@ -9,7 +9,7 @@ from ...errors import InputError
 from ..child_process import ChildProcess
 from ..ort_names import plain_name, unmarked
 from .costs import LayerCost, layer_costs
-from .timed_nodes import TimedNode, TimedNodes
+from .timed_nodes import TimedNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OTHER", "by_layer", "time_layers"]
 
-OTHER = "layout and overhead"
-"""The time that no layer can be named for: changes of layout, reshapes, and between the nodes."""
+OTHER = "layout changes"
+"""The time of nodes that no layer can be named for: changes of layout and of shape."""
 
 _LAYOUT = ("ReorderInput", "ReorderOutput")
 _AS_WRITTEN = ("Cast", "DequantizeLinear", "QuantizeLinear", "Transpose")
@@ -44,9 +44,10 @@ def time_layers(
     ONNX Runtime's profiler in a fresh process, bound to ``cpus`` if they are given; medians over
     one to two seconds of runs on noise.
     Layers are those of `layer_costs`, in their order; one that is computed within another takes 0.
-    All of it adds up to the latency without the profiler, as far as the profiler's own cost can be
-    told. ``path`` is an ``.onnx`` file; InputError for any other, and for one that ONNX Runtime
-    refuses; MissingError where that is not installed.
+    What the profiler adds is taken off as far as it can be told, so that all of it adds up to about
+    the latency; to less on a busy machine, where whole inferences wait for a core and most of their
+    nodes do not. ``path`` is an ``.onnx`` file; InputError for any other, and for one that ONNX
+    Runtime refuses; MissingError where that is not installed.
     """
     from ..onnx_files import load_model
 
@@ -63,25 +64,22 @@ def time_layers(
             batch_size=batch_size,
             spec=asdict(spec),
         )
-    nodes = tuple(
-        TimedNode(**{**node, "inputs": tuple(node["inputs"]), "outputs": tuple(node["outputs"])})
-        for node in found["nodes"]
-    )
-    return by_layer(model.graph, costs, TimedNodes(nodes, found["ms"]))
+    return by_layer(model.graph, costs, [TimedNode.from_json(node) for node in found["nodes"]])
 
 
 def by_layer(
-    graph: onnx.GraphProto, costs: Sequence[LayerCost], timed: TimedNodes
+    graph: onnx.GraphProto, costs: Sequence[LayerCost], timed: Sequence[TimedNode]
 ) -> dict[str, float]:
     """Milliseconds by layer of ``graph``, and `OTHER`, from those of the nodes it became."""
     tracer = _Tracer(graph, costs)
     times = dict.fromkeys((cost.name for cost in costs), 0.0)
-    for node, name in zip(timed.nodes, tracer.trace(timed.nodes), strict=True):
-        if name is not None:
+    unnamed = 0.0
+    for node, name in zip(timed, tracer.trace(timed), strict=True):
+        if name is None:
+            unnamed += node.ms
+        else:
             times[name] += node.ms
-    between = timed.ms - sum(node.ms for node in timed.nodes)
-    unnamed = sum(node.ms for node in timed.nodes) - sum(times.values())
-    return {**times, OTHER: max(0.0, unnamed) + max(0.0, between)}
+    return {**times, OTHER: unnamed}
 
 
 class _Tracer:

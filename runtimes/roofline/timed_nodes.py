@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -14,11 +14,11 @@ from ..ort_profile import ProfiledRun, profiled_runs
 from ..reasons import short_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
 
-__all__ = ["TimedNode", "TimedNodes", "time_nodes"]
+__all__ = ["TimedNode", "time_nodes"]
 
 _SECONDS = 1.5
 """For all runs, with the profiler and without."""
@@ -43,25 +43,19 @@ class TimedNode:
     outputs: tuple[str, ...]
     ms: float
 
-
-@dataclass(frozen=True)
-class TimedNodes:
-    """What is executed, in order, and the milliseconds of one inference without the profiler."""
-
-    nodes: tuple[TimedNode, ...]
-    ms: float
-
-    def to_json(self) -> dict[str, Any]:
-        """The figures as plain JSON values."""
-        return {"nodes": [asdict(node) for node in self.nodes], "ms": self.ms}
+    @classmethod
+    def from_json(cls, node: Mapping[str, Any]) -> TimedNode:
+        """One that `dataclasses.asdict` and JSON were through."""
+        sides = {side: tuple(node[side]) for side in ("inputs", "outputs")}
+        return cls(**{**node, **sides})
 
 
-def time_nodes(path: Path, threads: int, batch: np.ndarray[Any, Any]) -> TimedNodes:
+def time_nodes(path: Path, threads: int, batch: np.ndarray[Any, Any]) -> tuple[TimedNode, ...]:
     """Run a file on ``batch``, float32 [N, C, H, W], with the profiler and without, in turns.
 
-    Medians over the runs. What the profiler adds to each node's time is taken off again, as far as
-    the whole is longer with it than without and no node's time falls below zero. Raises InputError
-    for a file or batch that ONNX Runtime refuses.
+    What is executed, in its order; medians over the runs. What the profiler adds to each node's
+    time is taken off again, as far as the nodes together take longer than an inference without it
+    and no time falls below zero. Raises InputError for a file or batch that ONNX Runtime refuses.
     """
     with tempfile.TemporaryDirectory(prefix="nnc-") as folder:
         try:
@@ -76,7 +70,7 @@ def time_nodes(path: Path, threads: int, batch: np.ndarray[Any, Any]) -> TimedNo
                 f"{path}: ONNX Runtime cannot profile it: {short_reason(error)}"
             ) from error
     counted = [run for index, run in enumerate(events) if index in runs] or events
-    return TimedNodes(_nodes(graph, counted, without), without)
+    return _nodes(graph, counted, without)
 
 
 def _session(path: Path, threads: int, folder: Path | None = None) -> Any:
@@ -134,9 +128,8 @@ def _nodes(graph: Any, runs: Sequence[ProfiledRun], without: float) -> tuple[Tim
         median(run.nodes[index].microseconds for run in runs) / 1000 for index in range(len(events))
     ]
     weights = [_TENSORS_PER_NODE + event.tensors for event in events]
-    added = median(run.microseconds for run in runs) / 1000 - without
     cost = min(
-        max(0.0, added) / sum(weights),
+        max(0.0, sum(times) - without) / sum(weights),
         min(time / weight for time, weight in zip(times, weights, strict=True)),
     )
     nodes = []

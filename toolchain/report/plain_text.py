@@ -44,11 +44,11 @@ def count(number: int) -> str:
 
 
 def digits(value: float) -> str:
-    """Three digits that mean something, and no more than three decimals."""
+    """Three digits that mean something, and no more than four decimals."""
     if value >= 100:
         return f"{value:.0f}"
     if value >= 10:
         return f"{value:.1f}"
     if value >= 0.1:
         return f"{value:.2f}"
-    return f"{value:.3f}"
+    return f"{value:.3f}" if value >= 0.01 or value == 0 else f"{value:.4f}"

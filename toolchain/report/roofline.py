@@ -84,7 +84,7 @@ def _where(profile: _Profile) -> str:
     text = f"{100 * held:.0f} % of the {what} in {many}, {_bounds(chosen)}"
     other = sum(layer[key] or 0.0 for layer in profile["layers"] if not layer["op"]) / whole
     if other >= _MUCH:
-        text += f"; {100 * other:.0f} % in none (changes of layout, reshapes, overhead)"
+        text += f"; {100 * other:.0f} % in changes of layout"
     return text
 
 

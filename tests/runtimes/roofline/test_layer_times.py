@@ -10,7 +10,7 @@ from nnc.model_card import InputSpec
 from nnc.runtimes.roofline import OTHER, time_layers, timed_nodes
 from nnc.runtimes.roofline.costs import layer_costs
 from nnc.runtimes.roofline.layer_times import by_layer
-from nnc.runtimes.roofline.timed_nodes import TimedNode, TimedNodes, time_nodes
+from nnc.runtimes.roofline.timed_nodes import TimedNode, time_nodes
 
 from ...exporters.conftest import tiny_model
 from ...exporters.test_qdq import X, both
@@ -40,22 +40,28 @@ def test_a_float_network(tmp_path, few_runs):
     found, times = timed(tiny_model(), tmp_path)
     assert list(times) == ["a", "pool", "d", "add", "mean", "fc", OTHER]
     assert min(times.values()) >= 0
-    assert times["a"] > times["fc"] > 0
-    assert sum(times.values()) == pytest.approx(max(found.ms, sum(node.ms for node in found.nodes)))
+    for op, names in (("Conv", ("a", "d")), ("MaxPool", ("pool",)), ("Gemm", ("fc",))):
+        own = [node.ms for node in found if op in node.op]
+        assert sum(times[name] for name in names) == pytest.approx(sum(own))
+        assert len(own) == len(names)
+    assert sum(times.values()) == pytest.approx(sum(node.ms for node in found))
 
 
 def test_an_int8_network_whose_q_dq_have_no_names(tmp_path, few_runs):
     _, made = both(tiny_model(), X)
-    _, times = timed(made, tmp_path)
+    found, times = timed(made, tmp_path)
     assert list(times) == ["input_int8", "a", "pool", "d", "add", "mean", "fc", OTHER]
-    assert all(milliseconds >= 0 for milliseconds in times.values())
-    assert all(times[name] > 0 for name in ("a", "d", "fc"))
+    assert min(times.values()) >= 0
+    convolutions = [node.ms for node in found if node.op == "QLinearConv"]
+    assert [times["a"], times["d"]] == convolutions
+    (border,) = (node.ms for node in found if node.op == "QuantizeLinear")
+    assert times["input_int8"] == border
 
 
 def test_a_float_layer_among_int8_layers_and_its_borders(tmp_path, few_runs):
     _, made = both(tiny_model(), X, float_nodes=["d"])
     found, times = timed(made, tmp_path)
-    borders = [node for node in found.nodes if node.op in ("QuantizeLinear", "DequantizeLinear")]
+    borders = [node for node in found if node.op in ("QuantizeLinear", "DequantizeLinear")]
     assert len(borders) == 3
     layers = {cost.name for cost in layer_costs(made, (1, 8, 8), 1) if "Linear" in cost.op}
     assert sum(times[name] for name in layers) == pytest.approx(sum(n.ms for n in borders))
@@ -73,13 +79,13 @@ def test_sums_and_activations_within_a_convolution(tmp_path, few_runs):
     ]
     made = model(nodes, {"a": floats(8, 3, 1, 1), "b": floats(8, 8, 1, 1)}, channels=3, size=8)
     found, times = timed(made, tmp_path, (3, 8, 8))
-    products = [node for node in found.nodes if "Conv" in node.op]
+    products = [node for node in found if "Conv" in node.op]
     assert len(products) == 2
     assert times["first"] + times["third"] == pytest.approx(sum(node.ms for node in products))
     assert list(times) == ["first", "third", "fourth", OTHER]
     assert min(times.values()) >= 0
     # What is left of the sum's own layer.
-    assert times["fourth"] == next(node.ms for node in found.nodes if node.op == "Erf")
+    assert times["fourth"] == next(node.ms for node in found if node.op == "Erf")
 
 
 @pytest.mark.parametrize("pools", [True, False])
@@ -93,10 +99,10 @@ def test_an_operator_taken_apart_is_still_itself(tmp_path, few_runs, pools):
     ]
     made = model(nodes, {"a": floats(8, 8, 1, 1)})
     found, times = timed(made, tmp_path, (8, 4, 4))
-    rest = [node for node in found.nodes if not any(k in node.op for k in ("Conv", "Pool", "Reo"))]
+    rest = [node for node in found if not any(k in node.op for k in ("Conv", "Pool", "Reo"))]
     apart = sum(node.ms for node in rest)
     assert rest or not pools
-    products = [node.ms for node in found.nodes if "Conv" in node.op]
+    products = [node.ms for node in found if "Conv" in node.op]
     assert len(products) == 2
     assert times["two"] == products[1]
     assert times["swish" if pools else "one"] == pytest.approx(
@@ -127,11 +133,9 @@ def test_names_as_the_optimisers_write_them():
         made_up("Transpose", "Transpose_token_9", ["h"], ["h2"], 1.0),
         made_up("Transpose", "turn", ["h2"], ["y"], 8.0),
     ]
-    times = by_layer(
-        made.graph, layer_costs(made, (8, 4, 4), 2), TimedNodes(tuple(executed), 17.875)
-    )
-    # Changes of layout, a Flatten, and the two milliseconds between the nodes are no layer's.
-    assert times == {"conv": 4.0, "fc": 2.0, "turn": 8.0, OTHER: 0.5 + 0.25 + 0.125 + 1.0 + 2.0}
+    times = by_layer(made.graph, layer_costs(made, (8, 4, 4), 2), executed)
+    # Changes of layout and a Flatten are no layer's.
+    assert times == {"conv": 4.0, "fc": 2.0, "turn": 8.0, OTHER: 0.5 + 0.25 + 0.125 + 1.0}
 
 
 def test_the_profiler_s_own_cost_is_taken_off(monkeypatch):
@@ -146,15 +150,15 @@ def test_the_profiler_s_own_cost_is_taken_off(monkeypatch):
         return [node.ms for node in timed_nodes._nodes(empty, runs, without_ms)]
 
     # 18 shares for one and 14 for the other: a microsecond each at most.
-    assert left(0.100) == pytest.approx([0.102, 0.0])
-    assert left(0.144) == pytest.approx([0.120 - 0.009, 0.014 - 0.007])
+    assert left(0.090) == pytest.approx([0.102, 0.0])
+    assert left(0.118) == pytest.approx([0.120 - 0.009, 0.014 - 0.007])
     assert left(0.200) == pytest.approx([0.120, 0.014])
 
 
 def test_in_a_process_of_its_own(tiny):
     times = time_layers(tiny(), SPEC, threads=1, batch_size=2)
     assert list(times) == ["conv", "c", "fc", OTHER]
-    assert times["conv"] > 0
+    assert max(times.values()) > 0
 
 
 def test_what_cannot_be_profiled_is_said_in_one_line(tiny, tmp_path):
