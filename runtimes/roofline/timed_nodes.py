@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["TimedNode", "time_nodes"]
 
 _SECONDS = 1.5
-"""For all runs, with the profiler and without."""
-_BLOCKS = 6
+"""For all runs, with the profiler and without; slow networks take longer."""
+_BLOCKS = (2, 6)
+"""Fewest and most turns of each session."""
 _RUNS = (2, 40)
-"""Fewest and most runs that count in a block; one more goes before them."""
-_WARM_UP = 3
+"""Fewest and most runs that count in a turn; one more goes before them."""
+_WARM_UP = 2
 
 _TENSORS_PER_NODE = 12
 """The profiler writes down each node and its tensors' shapes: 4 microseconds a node and a third of
@@ -65,6 +66,8 @@ def time_nodes(path: Path, threads: int, batch: np.ndarray[Any, Any]) -> tuple[T
             without, runs = _times(plain, profiled, feeds)
             events = profiled_runs(Path(profiled.end_profiling()))
             graph = _optimised(Path(folder))
+        except MemoryError:
+            raise
         except Exception as error:  # ONNX Runtime's exceptions share no base class
             raise InputError(
                 f"{path}: ONNX Runtime cannot profile it: {short_reason(error)}"
@@ -99,12 +102,13 @@ def _times(plain: Any, profiled: Any, feeds: dict[str, Any]) -> tuple[float, set
     for _ in range(_WARM_UP):
         run(profiled)
     cost = min(run(plain) for _ in range(_WARM_UP))
-    least, most = _RUNS
-    runs = max(least, min(most, round(_SECONDS / 2 / _BLOCKS / cost)))
+    affordable = _SECONDS / 2 / cost
+    blocks = _within(_BLOCKS, affordable / (1 + _RUNS[0]))
+    runs = _within(_RUNS, affordable / blocks)
     times: list[float] = []
     counted: set[int] = set()
     done = _WARM_UP
-    for _ in range(_BLOCKS):
+    for _ in range(blocks):
         for session in (plain, profiled):
             # The other session has had the caches.
             run(session)
@@ -114,6 +118,10 @@ def _times(plain: Any, profiled: Any, feeds: dict[str, Any]) -> tuple[float, set
         counted.update(range(done + 1, done + 1 + runs))
         done += 1 + runs
     return 1000 * median(times), counted
+
+
+def _within(bounds: tuple[int, int], wanted: float) -> int:
+    return max(bounds[0], min(bounds[1], round(wanted)))
 
 
 def _optimised(folder: Path) -> Any:
