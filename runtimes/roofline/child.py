@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_SECONDS = 0.3
-"""For each peak."""
-
 
 def main() -> None:
     """Serve messages until the parent says ``close`` or goes away."""
@@ -27,7 +24,7 @@ def main() -> None:
     )
 
 
-def _peak(payload: bytes, *, threads: int, cpus: list[int] | None) -> Reply:
+def _peak(payload: bytes, *, threads: int, cpus: list[int] | None, seconds: float) -> Reply:
     from .caches import cache_bytes
     from .copy_peak import cache_speed, memory_speed
     from .matmul_peak import float_flops, int8_ops
@@ -36,11 +33,11 @@ def _peak(payload: bytes, *, threads: int, cpus: list[int] | None) -> Reply:
     _prepare(cpus)
     cache = cache_bytes(threads)
     found: dict[str, Any] = {
-        "flops_per_s": float_flops(threads, _SECONDS),
-        "int8_ops_per_s": int8_ops(threads, _SECONDS),
-        "bytes_per_s": memory_speed(threads, cache, _SECONDS),
+        "flops_per_s": float_flops(threads, seconds),
+        "int8_ops_per_s": int8_ops(threads, seconds),
+        "bytes_per_s": memory_speed(threads, cache, seconds),
         "cache_bytes": cache,
-        "cache_bytes_per_s": None if cache is None else cache_speed(threads, cache, _SECONDS),
+        "cache_bytes_per_s": None if cache is None else cache_speed(threads, cache, seconds),
     }
     return found, b""
 

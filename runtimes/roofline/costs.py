@@ -107,7 +107,7 @@ def _cost(layer: Layer, tensors: Tensors) -> LayerCost:
         macs=None if layer.op in _UNCOUNTED else node_macs(layer.nodes[0], tensors.shapes),
         weight_bytes=_total(_stored_bytes(name, layer, tensors) for name in counted),
         activation_bytes=activations,
-        makes=tuple(dict.fromkeys((*inner, *layer.nodes[-1].output, *layer.outputs))),
+        makes=tuple(dict.fromkeys(filter(None, (*inner, *layer.nodes[-1].output, *layer.outputs)))),
     )
 
 

@@ -228,7 +228,7 @@ class _Finder:
         return any(self._tensors.is_8_bit(name) for name in data)
 
     def _name(self, node: onnx.NodeProto) -> str:
-        name = node.name or node.output[0]
-        name = node.output[0] if name in self._names else name
+        made = next((name for name in node.output if name), node.op_type)
+        name = made if not node.name or node.name in self._names else node.name
         self._names.add(name)
         return name

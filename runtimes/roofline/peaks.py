@@ -43,19 +43,24 @@ class Peak:
 
 
 def measure_peaks(
-    threads: Sequence[int], *, cpus: Mapping[int, Sequence[int] | None] = _ANYWHERE
+    threads: Sequence[int],
+    *,
+    cpus: Mapping[int, Sequence[int] | None] = _ANYWHERE,
+    seconds: float = 0.3,
 ) -> tuple[Peak, ...]:
-    """This machine's peaks with each of ``threads``, about two seconds each.
+    """This machine's peaks with each of ``threads``, each of them the best in ``seconds``.
 
-    Each is measured in a fresh process with so many threads, which does not survive; ``cpus`` says
-    for a number of threads which CPUs that process is bound to. Raises InputError for an impossible
-    number, MissingError where ONNX Runtime is not installed.
+    They are measured in a fresh process for each number of threads, which does not survive;
+    ``cpus`` says for a number of threads which CPUs that process is bound to. Raises InputError for
+    an impossible number, MissingError where ONNX Runtime is not installed.
     """
-    return tuple(_measure(count, cpus.get(count)) for count in threads)
+    for count in threads:
+        check_place("cpu", count)
+    return tuple(_measure(count, cpus.get(count), seconds) for count in threads)
 
 
-def _measure(threads: int, cpus: Sequence[int] | None) -> Peak:
-    check_place("cpu", threads)
+def _measure(threads: int, cpus: Sequence[int] | None, seconds: float) -> Peak:
+    bound = None if cpus is None else list(cpus)
     with ChildProcess("runtimes.roofline.child", _SUBJECT, threads=threads) as child:
-        found, _ = child.ask("peak", threads=threads, cpus=None if cpus is None else list(cpus))
+        found, _ = child.ask("peak", threads=threads, cpus=bound, seconds=seconds)
     return Peak(threads=threads, **found)

@@ -44,13 +44,20 @@ def fc(name, ms):
 
 
 def test_the_sentence():
-    found = profile([layer("a", 0.5, 2.0), fc("b", 1.5), fc("c", 1.6), fc("d", 1.9), other(0.1)])
+    found = profile(
+        [layer("a", 0.5, 2.0), fc("b", 1.5), fc("c", 1.6), fc("d", 1.9), other(0.1)], 8.2
+    )
     assert conclusion(found) == (
         "4.1 times the limit (8.20 ms of 2.00 ms): 55 % of the time in 2 layers of 4, "
         "1 compute-bound and 1 memory-bound"
     )
-    found["layers"][0]["ms"] = 0.5
+    found["layers"][0]["ms"], found["measured_ms"] = 0.5, 5.6
     assert conclusion(found).endswith(": 62 % of the time in 2 layers of 4, all memory-bound")
+
+
+def test_layers_timed_while_the_machine_was_busier():
+    found = profile([fc("a", 6.0), fc("b", 4.0)], 8.2)
+    assert conclusion(found).endswith("memory-bound; timed apart, the layers add up to 10.0 ms")
 
 
 def test_one_layer_and_much_outside_of_all():

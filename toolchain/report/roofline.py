@@ -15,6 +15,8 @@ _HALF = 0.5
 _MUCH = 0.1
 """The share of time outside all layers that is worth a word."""
 _NEAR = 0.05
+_APART = 0.2
+"""The difference between the layers' times and the whole's that is worth a word."""
 _LEAST_NAME = 24
 _GAP = "  "
 _LEFT = ("layer", "op")
@@ -85,6 +87,8 @@ def _where(profile: _Profile) -> str:
     other = sum(layer[key] or 0.0 for layer in profile["layers"] if not layer["op"]) / whole
     if other >= _MUCH:
         text += f"; {100 * other:.0f} % in changes of layout"
+    if key == "ms" and abs(whole - profile["measured_ms"]) > _APART * profile["measured_ms"]:
+        text += f"; timed apart, the layers add up to {digits(whole)} ms"
     return text
 
 
