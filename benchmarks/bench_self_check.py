@@ -4,13 +4,16 @@
 
 Each run is a whole `nnc bench` of one network against itself, as `nnc bench --self-check` does it:
 without --file a stack of 12 convolutions, about a millisecond. The load is so many processes that
-compute, copy memory and rest in random bursts. Prints a line a run, and the count.
+compute, copy memory and rest in random bursts. Prints a line a run, and the count; beside it how
+many alarms there would be if the rounds of all launches, or of the first one alone, were taken for
+independent, as a bench of one process a file would (the median's interval by order statistics).
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -27,7 +30,7 @@ def main(runs: int, seconds: float, processes: int, file: Path | None, seed: int
     """Print a line a run, and how many called the file different."""
     from nnc.runtimes.bench import BenchSettings, self_check
 
-    alarms = noisy = 0
+    alarms = noisy = pooled = single = 0
     widths, began = [], time.monotonic()
     with tempfile.TemporaryDirectory() as folder, load(processes):
         path = file or stack(Path(folder) / "stack.onnx", 12)
@@ -37,6 +40,8 @@ def main(runs: int, seconds: float, processes: int, file: Path | None, seed: int
             (run,) = check.runs
             alarms += run.different
             noisy += run.verdict == "too noisy"
+            pooled += alarmed(run.rounds)
+            single += alarmed(run.rounds[: len(run.rounds) // settings.launch_count])
             widths.append(run.high / run.low)
             waiting = check.noise.waiting
             click.echo(
@@ -47,8 +52,17 @@ def main(runs: int, seconds: float, processes: int, file: Path | None, seed: int
     click.echo(
         f"called different from itself in {alarms} of {runs} runs of {each:.1f} s, under a load of "
         f"{processes} processes; too noisy for a verdict in {noisy}; median width of the interval "
-        f"{sorted(widths)[runs // 2] - 1:.1%}; launches {settings.launch_count}"
+        f"{sorted(widths)[runs // 2] - 1:.1%}; launches {settings.launch_count}; with all rounds "
+        f"taken for independent {pooled}, with one launch {single}"
     )
+
+
+def alarmed(ratios: Sequence[float]) -> bool:
+    """Whether independent draws like these would show a median other than 1."""
+    from nnc.runtimes.statistics import median_interval
+
+    _, low, high = median_interval(ratios)
+    return not low <= 1 <= high
 
 
 if __name__ == "__main__":
