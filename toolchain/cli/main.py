@@ -56,6 +56,7 @@ COMMANDS: dict[str, Command] = {
     "compact": Command("compact:compact", "Remove zeroed channels from an ONNX file."),
     "quantise": Command("quantise:quantise", "Make an int8 file of an ONNX file."),
     "bench": Command("bench:bench", "Measure accuracy, size, latency and memory of files."),
+    "compare": Command("compare:compare", "Compare two saved results of bench."),
     "run": Command(
         "run:run",
         "Run a recipe: every stage from training to the table.",
