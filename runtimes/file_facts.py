@@ -21,6 +21,9 @@ _BLOCK = 1 << 20
 _LEAST_ZEROS = 0.01
 """Of all parameters; fewer zeros are not worth a sentence."""
 
+_LEAST_ROUNDED = 0.05
+"""The same where weights are stored as int8: rounding alone makes a few in a hundred zero."""
+
 _ITEM_BYTES = {
     "bfloat16": 2.0,
     "float16": 2.0,
@@ -112,7 +115,9 @@ def _int8_mac_share(artifact: Artifact) -> float | None:
 
 def _zeros(artifact: Artifact) -> str | None:
     every, nonzero = artifact.parameters, artifact.nonzero_parameters
-    if not every or nonzero is None or every - nonzero < _LEAST_ZEROS * every:
+    rounded = any(layer.dtype in ("int8", "uint8") for layer in artifact.layers)
+    least = _LEAST_ROUNDED if rounded else _LEAST_ZEROS
+    if not every or nonzero is None or every - nonzero < least * every:
         return None
     share = f"{_part(every - nonzero, every)} of {_part(every, every)} weights"
     if artifact.kind == "engine":

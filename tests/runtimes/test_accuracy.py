@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnc.runtimes.accuracy import Accuracy, Answers
@@ -80,6 +80,7 @@ def test_ten_confusions_at_most_the_most_frequent_first():
     assert found[0].predicted == "class 12"
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60),
 )

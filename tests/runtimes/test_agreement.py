@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnc.runtimes.agreement import Agreement, agree
@@ -51,6 +51,7 @@ def test_every_figure_of_a_small_case():
     }
 
 
+@settings(max_examples=60, deadline=None)
 @given(triples)
 def test_the_parts_add_up(rows):
     before, after, labels = zip(*rows, strict=True)
@@ -69,6 +70,7 @@ def test_the_parts_add_up(rows):
         assert change.before != change.after
 
 
+@settings(max_examples=60, deadline=None)
 @given(triples)
 def test_the_other_way_round_is_the_mirror_image(rows):
     before, after, labels = zip(*rows, strict=True)
@@ -81,6 +83,7 @@ def test_the_other_way_round_is_the_mirror_image(rows):
     assert there.verdict == opposite.get(back.verdict, back.verdict)
 
 
+@settings(max_examples=60, deadline=None)
 @given(triples)
 def test_a_file_agrees_with_itself(rows):
     before, _, labels = zip(*rows, strict=True)
@@ -90,6 +93,7 @@ def test_a_file_agrees_with_itself(rows):
     assert found.interval[0] < 0 < found.interval[1]
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 400), st.integers(0, 400), st.integers(0, 9000))
 def test_interval_and_verdict_never_contradict_each_other(lost, won, others):
     found = Agreement(lost + won + others + 1, others + 1, lost, won, 0, (), ())

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnc.errors import InputError
@@ -47,6 +47,7 @@ def test_of_equal_scores_the_first_class_ranks_higher():
     assert found.in_top5.tolist() == [True] * 5 + [False] * 3
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_top_5_is_what_a_stable_sort_says(data):
     classes = data.draw(st.integers(6, 12))

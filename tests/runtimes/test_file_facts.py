@@ -133,11 +133,11 @@ def test_an_engine_tells_where_its_layers_are_alike(tiny, precisions, share):
         LayerFacts(str(index), "Conv", None, 0, None, precision, precision == "int8")
         for index, precision in enumerate(precisions)
     )
-    engine = replace(read_artifact(tiny()), kind="engine", layers=layers)
+    engine = replace(read_artifact(tiny()), kind="engine", layers=layers, nonzero_parameters=44)
     found = size_facts(engine)
     assert found.int8_mac_share == share
     assert found.zeros == (
-        "2 of 55 weights were zero in the ONNX file that it was built from and save nothing: all "
+        "11 of 55 weights were zero in the ONNX file that it was built from and save nothing: all "
         "their MACs are computed"
     )
     assert size_facts(replace(engine, parameters=None, nonzero_parameters=None)).zeros is None
@@ -216,6 +216,14 @@ class TestZeros:
         artifact = written(sparse_model(net, kept), tmp_path / "a.onnx")
         assert artifact.parameters - artifact.nonzero_parameters == 9
         assert size_facts(artifact).zeros is None
+
+    def test_what_rounding_to_int8_makes_zero_is_not_told(self, net, tmp_path):
+        kept = np.ones((100, 9))
+        kept[:6] = 0
+        artifact = written(sparse_model(net, kept), tmp_path / "a.onnx")
+        assert size_facts(artifact).zeros.startswith("54 of 1,303 weights are zero")
+        layers = tuple(replace(layer, dtype="int8") for layer in artifact.layers)
+        assert size_facts(replace(artifact, layers=layers)).zeros is None
 
     def test_a_checkpoint_is_exported(self, net, tmp_path):
         from safetensors.numpy import save_file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnc.runtimes.onnx_graph import read_graph
@@ -135,6 +135,7 @@ def test_each_form(net, form):
     assert layer.macs == INPUTS * INPUTS
 
 
+@settings(max_examples=60, deadline=None)
 @given(forms=st.lists(st.sampled_from(list(FORMS)), min_size=1, max_size=6))
 def test_layers_of_all_forms_in_one_graph(net, forms):
     assert [layer.int8 for layer in layers_of(net, forms)] == [FORMS[form] for form in forms]

@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnc.errors import InputError
@@ -22,6 +22,7 @@ def compressed(data: bytes) -> str:
     return base64.b64encode(zlib.compress(data)).decode()
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(numbers, max_size=200))
 def test_values_come_back_in_the_smallest_type(values):
     packed = json.loads(json.dumps(pack(np.array(values, np.int64))))
@@ -110,6 +111,7 @@ def test_a_bomb_is_not_inflated():
         tracemalloc.stop()
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.fixed_dictionaries(
         {},

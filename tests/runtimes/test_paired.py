@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import sqrt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnc.runtimes.paired import agresti_min, mcnemar
@@ -45,11 +45,13 @@ def test_thousands_of_discordant_images(lost, won):
     assert mcnemar(lost, won) == pytest.approx(float(exact(lost, won)), rel=1e-9)
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_as_exact_whole_numbers_say(lost, won):
     assert mcnemar(lost, won) == pytest.approx(float(exact(lost, won)), rel=1e-10)
 
 
+@settings(max_examples=60, deadline=None)
 @given(counts, counts)
 def test_the_test_is_symmetric_and_sharpens_with_the_difference(lost, won):
     p = mcnemar(lost, won)
@@ -76,6 +78,7 @@ def test_agresti_and_min_add_half_to_each_cell():
     assert (low, high) == pytest.approx((centre - spread, centre + spread))
 
 
+@settings(max_examples=60, deadline=None)
 @given(counts, counts, st.integers(0, 5000))
 def test_the_interval_is_antisymmetric(more, fewer, others):
     images = more + fewer + others + 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnc.runtimes.zero_weights import whole_zeros, zero_mask
@@ -25,6 +25,7 @@ def by_hand(mask: np.ndarray, groups: int) -> int:
     return int(marked.sum())
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 3),
     st.integers(1, 4),
