@@ -98,7 +98,13 @@ def compact_file(
     outputs differ by more than `LARGEST_RELATIVE_DIFFERENCE`.
     """
     need("comparing the outputs", "onnxruntime")
-    from ..runtimes.onnx_files import load_model, read_properties, save_model, write_properties
+    from ..runtimes.onnx_files import (
+        load_model,
+        read_properties,
+        save_model,
+        stored_bytes,
+        write_properties,
+    )
     from .channels import compact
 
     check_input(model)
@@ -106,7 +112,7 @@ def compact_file(
     with progress.task("compacting", 4) as task:
         loaded = load_model(model)
         images = _images(loaded, seed)
-        before = _facts(loaded, model.stat().st_size)
+        before = _facts(loaded, stored_bytes(model))
         expected = _outputs(str(model), images, model)
         task.advance(note="looking for dead channels")
         compaction = compact(loaded, round_to=round_to)

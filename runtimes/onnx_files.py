@@ -21,6 +21,7 @@ __all__ = [
     "may_have_external_data",
     "read_properties",
     "save_model",
+    "stored_bytes",
     "write_properties",
 ]
 
@@ -53,6 +54,18 @@ def check_external_data(path: Path) -> None:
     for tensor in model_tensors(_parse(path)):
         if is_external(tensor):
             _external_range(tensor, path)
+
+
+def stored_bytes(path: Path) -> int:
+    """Bytes that an ONNX file takes on disk, with the files that its external data lies in.
+
+    Raises InputError where the file is damaged or refers outside its own folder.
+    """
+    files = {path.resolve()}
+    if may_have_external_data(path):
+        tensors = [tensor for tensor in model_tensors(_parse(path)) if is_external(tensor)]
+        files.update(_external_range(tensor, path)[0] for tensor in tensors)
+    return sum(file.stat().st_size for file in files)
 
 
 def may_have_external_data(path: Path) -> bool:
