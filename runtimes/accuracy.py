@@ -1,122 +1,173 @@
-"""Top-1 accuracy on test images, through the same runtime that is timed."""
+"""Accuracy on labelled images: top-1 and top-5, class by class, and what is taken for what."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
-from .preprocess import normalise
+from .answers import Answers, class_indices, predict
+from .labelled_images import TestPart, check_batch
+from .packed import pack
 from .statistics import wilson
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Sequence
 
     import numpy as np
 
-    from ..model_card import InputSpec, ModelCard
-    from .base import Runtime
+__all__ = [
+    "Accuracy",
+    "Answers",
+    "ClassAccuracy",
+    "Confusion",
+    "TestPart",
+    "check_batch",
+    "predict",
+]
 
-__all__ = ["Accuracy", "TestPart", "check_batch", "predict"]
+MOST_CONFUSIONS = 10
 
 
 @dataclass(frozen=True)
-class TestPart:
-    """The test part of a data set, as measuring needs it.
+class ClassAccuracy:
+    """How many images of one label are right."""
 
-    ``batches(spec)`` starts a new pass each time: pairs of uint8 [B, spec.height, spec.width,
-    spec.channels] and int64 labels [B], in a fixed order.
-    """
-
-    __test__ = False
-    """Not a test class, whatever its name makes pytest think."""
-
-    batches: Callable[[InputSpec], Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]]
+    label: str
     images: int
-    name: str
-    classes: int | None = None
-    """Number of classes; None where only the labels tell."""
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """Share of images whose highest score is their label, with Wilson's 95% interval."""
-
     correct: int
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How many images of ``label`` are taken for ``predicted``."""
+
+    label: str
+    predicted: str
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class Accuracy:
+    """How the answers of one file compare with the labels."""
+
     images: int
+    correct: int
+    """Images whose highest score is their label."""
+    top5_correct: int | None
+    """Images whose label is among the five highest scores; None up to five classes."""
+    per_class: tuple[ClassAccuracy, ...]
+    """In the order of the labels; a label without images is there, too."""
+    confusions: tuple[Confusion, ...]
+    """The most frequent ones, `MOST_CONFUSIONS` at most; ties in the order of the labels."""
+    constant: str | None
+    """The one class that every image gets; None where the answers differ."""
+    predictions: np.ndarray[Any, Any]
+    """The answers themselves, int64 [N]."""
+
+    @classmethod
+    def from_answers(
+        cls, answers: Answers, labels: np.ndarray[Any, Any], names: Sequence[str]
+    ) -> Accuracy:
+        """Compare ``answers`` with int64 ``labels`` [N], indices into ``names``.
+
+        Raises ValueError for no images, unequal numbers of them, or an index without a name.
+        """
+        import numpy as np
+
+        found = class_indices(answers.classes, len(names))
+        truth = class_indices(labels, len(names))
+        if found.shape != truth.shape or not len(truth):
+            raise ValueError(f"{len(found)} answers for {len(truth)} labels")
+        right = found == truth
+        images = np.bincount(truth, minlength=len(names))
+        correct = np.bincount(truth[right], minlength=len(names))
+        top = answers.in_top5
+        return cls(
+            images=len(truth),
+            correct=int(right.sum()),
+            top5_correct=None if top is None else int(top.sum()),
+            per_class=tuple(
+                ClassAccuracy(name, int(own), int(hits))
+                for name, own, hits in zip(names, images, correct, strict=True)
+            ),
+            confusions=_confusions(found[~right], truth[~right], names),
+            constant=names[int(found[0])] if (found == found[0]).all() else None,
+            predictions=found,
+        )
+
+    @property
+    def top1(self) -> float:
+        """Share of images that are right."""
+        return self.correct / self.images
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95% interval of `top1`."""
+        return wilson(self.correct, self.images)
+
+    @property
+    def most_frequent(self) -> ClassAccuracy:
+        """The label with the most images; of equals the first."""
+        return max(self.per_class, key=lambda entry: entry.images)
+
+    @property
+    def chance(self) -> float:
+        """What the same answer for every image gets at best: the share of that label."""
+        return self.most_frequent.images / self.images
+
+    @property
+    def worst_class(self) -> ClassAccuracy:
+        """The label with the lowest share of right images; of equals the first."""
+        seen = (entry for entry in self.per_class if entry.images)
+        return min(seen, key=lambda entry: entry.correct / entry.images)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Lines on what makes these figures worthless; the caller names the file."""
+        if self.most_frequent.images == self.images:
+            return ()  # with one label alone, chance is 100 %
+        if self.constant is not None:
+            return (f"answers {self.constant!r} for every image: its accuracy is that of chance",)
+        if self.interval[0] > self.chance:
+            return ()
+        how = "" if self.top1 <= self.chance else "shown to be "
+        line = (
+            f"accuracy {self.top1:.2%} on {self.images:,} images is not {how}above chance: "
+            f"{self.chance:.2%} of them are {self.most_frequent.label!r}"
+        )
+        return (line,)
 
     def to_json(self) -> dict[str, Any]:
-        """The figures as plain JSON values; shares as fractions."""
-        low, high = wilson(self.correct, self.images)
-        top1 = self.correct / self.images
-        return {"top1": top1, "images": self.images, "low": low, "high": high}
+        """``accuracy`` of a file in a bench result; shares as fractions."""
+        low, high = self.interval
+        top5 = self.top5_correct
+        return {
+            "images": self.images,
+            "correct": self.correct,
+            "top1": self.top1,
+            "low": low,
+            "high": high,
+            "top5": None if top5 is None else top5 / self.images,
+            "top5_correct": top5,
+            "chance": self.chance,
+            "constant": self.constant is not None,
+            "per_class": [asdict(entry) for entry in self.per_class],
+            "worst_class": asdict(self.worst_class),
+            "confusions": [asdict(entry) for entry in self.confusions],
+            "predictions": pack(self.predictions),
+        }
 
 
-def check_batch(
-    images: np.ndarray[Any, Any],
-    labels: np.ndarray[Any, Any],
-    card: ModelCard,
-    test: TestPart,
-    path: Path,
-) -> None:
-    """Raise InputError unless a batch of ``test`` is of the size and classes that a file takes."""
-    spec, data = card.input, test.name
-    expected = (spec.height, spec.width, spec.channels)
-    if images.ndim != 4 or images.shape[1:] != expected:
-        raise InputError(
-            f"{path} takes images {list(expected)} (height, width, channels); "
-            f"{data} gives {list(images.shape[1:])}"
-        )
-    if not card.labels:
-        raise InputError(
-            f"{path}: its output is no scores of classes, which accuracy is counted by; "
-            "pass --no-accuracy, and no --data"
-        )
-    if test.classes not in (None, len(card.labels)):
-        raise InputError(
-            f"{path} has {len(card.labels)} classes; {data} has {test.classes}; "
-            "choose the data it was trained on"
-        )
-    if len(labels) != len(images) or not len(images):
-        raise InputError(f"{data}: {len(images)} images with {len(labels)} labels")
-    if int(labels.min()) < 0 or int(labels.max()) >= len(card.labels):
-        raise InputError(
-            f"{path} has {len(card.labels)} classes; {data} has labels from "
-            f"{int(labels.min())} to {int(labels.max())}; choose the data it was trained on"
-        )
-
-
-def predict(
-    runtime: Runtime, images: np.ndarray[Any, Any], spec: InputSpec, classes: int, path: Path
-) -> np.ndarray[Any, Any]:
-    """The class with the highest score for each of uint8 [N, H, W, C], as int64 [N].
-
-    A file with a fixed batch gets its images in such batches, the last one filled up, and one that
-    is bound to a range of sizes in batches of that range. The first output holds the scores. Raises
-    InputError where these are not ``classes`` finite numbers an image.
-    """
+def _confusions(
+    found: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], names: Sequence[str]
+) -> tuple[Confusion, ...]:
+    """The most frequent pairs of wrong answers and their labels."""
     import numpy as np
 
-    first = runtime.inputs[0]
-    name, batch = first.name, first.shape[0] or len(images)
-    if first.batches is not None:
-        batch = max(first.batches[0], min(batch, first.batches[1]))
-    found = np.empty(len(images), np.int64)
-    for start in range(0, len(images), batch):
-        part = images[start : start + batch]
-        count = len(part)
-        if count < batch:
-            part = np.concatenate([part, np.repeat(part[-1:], batch - count, axis=0)])
-        result = runtime.run({name: normalise(part, spec)})
-        scores = np.asarray(result[runtime.outputs[0].name])
-        if scores.size != batch * classes or scores.shape[0] != batch:
-            raise InputError(
-                f"{path}: its output is {list(scores.shape)} for {batch} images; "
-                f"expected [{batch}, {classes}], one score a label"
-            )
-        scores = scores.reshape(batch, classes)[:count]
-        if not np.isfinite(scores.astype(np.float64)).all():
-            raise InputError(f"{path} returns NaN or infinite scores; its weights are damaged")
-        found[start : start + count] = scores.argmax(axis=1)
-    return found
+    # Only the pairs that occur: a table of all would have the classes squared.
+    pairs, counts = np.unique(truth * len(names) + found, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:MOST_CONFUSIONS]
+    return tuple(
+        Confusion(names[pair // len(names)], names[pair % len(names)], int(count))
+        for pair, count in zip(pairs[order].tolist(), counts[order], strict=True)
+    )

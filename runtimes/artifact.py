@@ -18,6 +18,7 @@ from .card_overrides import (
 )
 from .onnx_graph import LayerFacts
 from .registry import find_runtime
+from .zero_weights import whole_zeros
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,19 +96,22 @@ def _read_checkpoint(
     del defaults
     card = overridden(read_card(path), overrides, path)
     layers: dict[str, LayerFacts] = {}
-    total = nonzero = 0
     for name, array in read_arrays(path).items():
         stem, _, leaf = name.rpartition(".")
         if leaf in _BUFFERS or not np.issubdtype(array.dtype, np.floating):
             continue
-        total += int(array.size)
-        nonzero += int(np.count_nonzero(array))
+        zero = array == 0
         kind = {4: "Conv", 2: "Linear"}.get(array.ndim, "BatchNorm")
         layer = layers.setdefault(stem, LayerFacts(stem, kind, None, 0, None, str(array.dtype)))
         # A bias may come before its weight; the tensor with more axes names the layer.
         if array.ndim > 1:
             layer = replace(layer, op=kind, dtype=str(array.dtype))
-        layers[stem] = replace(layer, parameters=layer.parameters + int(array.size))
+        layers[stem] = replace(
+            layer,
+            parameters=layer.parameters + int(array.size),
+            zeros=layer.zeros + int(np.count_nonzero(zero)),
+            whole_zeros=layer.whole_zeros + whole_zeros(zero),
+        )
     spec = card.input
     return Artifact(
         path=path,
@@ -118,8 +122,8 @@ def _read_checkpoint(
         input_shape=(None, spec.channels, spec.height, spec.width),
         size_bytes=path.stat().st_size,
         sha256=sha256_of(path),
-        parameters=total,
-        nonzero_parameters=nonzero,
+        parameters=sum(layer.parameters for layer in layers.values()),
+        nonzero_parameters=sum(layer.parameters - layer.zeros for layer in layers.values()),
         macs=card.macs,
         layers=tuple(layers.values()),
     )

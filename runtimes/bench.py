@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..progress import SILENT, Progress
-from .accuracy import Accuracy, TestPart, check_batch
+from .accuracy import Accuracy, Answers, TestPart, check_batch
 from .artifact import NO_OVERRIDES, Artifact, CardOverrides, read_artifact
 from .base import RuntimeOptions, check_place
 from .environment import describe_environment
@@ -125,7 +125,7 @@ class BenchResult:
             "provider": self._provider(file),
             "threads": self.settings.threads,
             "batch_size": self.settings.batch_size,
-            "accuracy": None if file.accuracy is None else file.accuracy.to_json(),
+            "accuracy": None if file.accuracy is None else _top1(file.accuracy),
             "size_bytes": artifact.size_bytes,
             "parameters": artifact.parameters,
             "nonzero_parameters": artifact.nonzero_parameters,
@@ -280,23 +280,37 @@ def _accuracies(
 ) -> list[Accuracy | None]:
     if test is None or not settings.accuracy:
         return [None] * len(workers)
+    import numpy as np
+
     limit = test.images if settings.images is None else min(settings.images, test.images)
     found: list[Accuracy | None] = []
     with progress.task("measuring accuracy", limit * len(workers)) as task:
         for worker, artifact in zip(workers, artifacts, strict=True):
             correct = seen = 0
+            answers: list[Answers] = []
+            truths: list[np.ndarray[Any, Any]] = []
             for images, labels in test.batches(artifact.card.input):
                 images, labels = images[: limit - seen], labels[: limit - seen]
                 check_batch(images, labels, artifact.card, test, artifact.path)
-                classes = worker.predict(images, len(artifact.card.labels))
-                correct += int((classes == labels).sum())
+                answers.append(worker.predict(images, len(artifact.card.labels), labels))
+                truths.append(labels)
+                correct += int((answers[-1].classes == labels).sum())
                 seen += len(images)
                 task.advance(len(images), note=f"{artifact.path.name} {correct / seen:.2%}")
                 if seen >= limit:
                     break
-            found.append(Accuracy(correct, seen))
+            found.append(
+                Accuracy.from_answers(
+                    Answers.joined(answers), np.concatenate(truths), artifact.card.labels
+                )
+            )
             log.info("%s: %d of %d images right", artifact.path, correct, seen)
     return found
+
+
+def _top1(accuracy: Accuracy) -> dict[str, Any]:
+    low, high = accuracy.interval
+    return {"top1": accuracy.top1, "images": accuracy.images, "low": low, "high": high}
 
 
 def _check_batch_size(path: Path, size: int, limits: tuple[int, int] | None) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_external_data",
+    "external_files",
     "load_model",
     "may_have_external_data",
     "read_properties",
@@ -57,15 +58,16 @@ def check_external_data(path: Path) -> None:
 
 
 def stored_bytes(path: Path) -> int:
-    """Bytes that an ONNX file takes on disk, with the files that its external data lies in.
+    """Bytes that an ONNX file takes on disk, with its `external_files`; InputError as above."""
+    return sum(file.stat().st_size for file in (path, *external_files(path)))
 
-    Raises InputError where the file is damaged or refers outside its own folder.
-    """
-    files = {path.resolve()}
-    if may_have_external_data(path):
-        tensors = [tensor for tensor in model_tensors(_parse(path)) if is_external(tensor)]
-        files.update(_external_range(tensor, path)[0] for tensor in tensors)
-    return sum(file.stat().st_size for file in files)
+
+def external_files(path: Path) -> tuple[Path, ...]:
+    """The files beside an ONNX file that hold weights of it, each once; InputError as above."""
+    if not may_have_external_data(path):
+        return ()
+    tensors = [tensor for tensor in model_tensors(_parse(path)) if is_external(tensor)]
+    return tuple(dict.fromkeys(_external_range(tensor, path)[0] for tensor in tensors))
 
 
 def may_have_external_data(path: Path) -> bool:

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from .int8_layers import Int8Layers
 from .onnx_shapes import graph_inputs, infer_shapes
+from .zero_weights import whole_zeros, zero_mask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +39,12 @@ class LayerFacts:
     parameters: int
     macs: int | None
     dtype: str
+    int8: bool = False
+    """Whether it multiplies 8-bit integers, as the file says."""
+    zeros: int = 0
+    """Parameters that are zero."""
+    whole_zeros: int = 0
+    """Of these, what makes up whole filters, neurons or input channels."""
 
 
 @dataclass(frozen=True)
@@ -111,38 +119,54 @@ def read_graph(model: onnx.ModelProto, image: tuple[int, int, int] | None = None
             feeds[spec.name] = tuple(size or 1 for size in sizes)
     shapes = infer_shapes(model, feeds)
     shapes.update({name: tuple(tensor.dims) for name, tensor in walk.constants.items()})
-    layers, nonzero = [], 0
+    int8 = Int8Layers(walk.constants, walk.makers)
+    layers = []
     for node in model.graph.node:
         slots = LAYERS.get(node.op_type)
         if slots is None or not walk.is_layer(node, slots):
             continue
-        parameters, own_nonzero, stem, dtype = walk.count(node, slots)
-        if node.op_type in _ADDITIONS and not parameters:
+        found = walk.count(node, slots)
+        if node.op_type in _ADDITIONS and not found.parameters:
             continue
-        nonzero += own_nonzero
         output = shapes.get(node.output[0])
         layers.append(
             LayerFacts(
-                name=stem or node.name or node.output[0],
+                name=found.stem or node.name or node.output[0],
                 op=node.op_type,
                 output_shape=None
                 if output is None
                 else (_one(output[0], batch), *output[1:])
                 if output
                 else (),
-                parameters=parameters,
+                parameters=found.parameters,
                 macs=_macs(node, slots, shapes, batch),
-                dtype=dtype,
+                dtype=found.dtype,
+                int8=slots.product is not None and int8.multiplies_int8(node, slots.product),
+                zeros=found.zeros,
+                whole_zeros=found.whole_zeros,
             )
         )
     macs = [layer.macs for layer in layers]
     return GraphFacts(
         parameters=sum(layer.parameters for layer in layers),
-        nonzero_parameters=nonzero,
+        nonzero_parameters=sum(layer.parameters - layer.zeros for layer in layers),
         macs=None if None in macs else sum(value for value in macs if value is not None),
         layers=tuple(layers),
         output_shape=shapes.get(model.graph.output[0].name, ()),
     )
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """The parameters of one layer that no layer before it has."""
+
+    parameters: int = 0
+    zeros: int = 0
+    whole_zeros: int = 0
+    stem: str = ""
+    """The layer's name by that of its weight."""
+    dtype: str = ""
+    """Of the weight, as stored."""
 
 
 class _Walk:
@@ -164,11 +188,11 @@ class _Walk:
             self._source(node, slot)[0] for slot, _ in slots.parameters
         )
 
-    def count(self, node: onnx.NodeProto, slots: _Slots) -> tuple[int, int, str, str]:
-        """Parameters, non-zero ones, the layer's name by its weight, and the weight's dtype."""
+    def count(self, node: onnx.NodeProto, slots: _Slots) -> _Counted:
+        import numpy as np
         import onnx
 
-        total = nonzero = 0
+        total = zeros = whole = 0
         stem = dtype = ""
         for slot, zero_slot in slots.parameters:
             name, dequantise = self._source(node, slot)
@@ -190,8 +214,10 @@ class _Walk:
                 zero = None if zero_slot is None else self._constant(node, zero_slot)
                 axis, block = slots.output_channel_axis, 0
             total += int(values.size)
-            nonzero += _nonzero(values, zero, axis, block)
-        return total, nonzero, stem, dtype
+            mask = zero_mask(values, zero, axis, block)
+            zeros += int(np.count_nonzero(mask))
+            whole += whole_zeros(mask, _int(node, "group", 1))
+        return _Counted(total, zeros, whole, stem, dtype)
 
     def _source(self, node: onnx.NodeProto, slot: int) -> tuple[str, onnx.NodeProto | None]:
         """The constant behind an input, and the DequantizeLinear that reads it directly."""
@@ -260,24 +286,6 @@ def _macs(
         inner = -2 if _int(node, "transA", 0) else -1
         total = prod(_known(output)) * _known(left)[inner]
     return total // batch
-
-
-def _nonzero(
-    values: np.ndarray[Any, Any], zero: np.ndarray[Any, Any] | None, axis: int, block: int
-) -> int:
-    """Elements that differ from zero, or from the zero-point; NaN counts as non-zero."""
-    import numpy as np
-
-    if zero is None or not np.any(zero):
-        return int(np.count_nonzero(values))
-    if block and zero.ndim == values.ndim:
-        zero = np.repeat(zero, block, axis)
-        zero = np.take(zero, np.arange(values.shape[axis]), axis)
-    elif zero.size > 1 and -values.ndim <= axis < values.ndim:
-        shape = [1] * values.ndim
-        shape[axis] = zero.size
-        zero = zero.reshape(shape)
-    return int(np.count_nonzero(values != zero))
 
 
 def _stem(name: str) -> str:

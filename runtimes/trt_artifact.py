@@ -64,7 +64,9 @@ def read_engine(
         nonzero_parameters=sidecar.nonzero_parameters,
         macs=card.macs,
         layers=tuple(
-            LayerFacts(layer.name, layer.op, None, 0, None, layer.precision)
+            LayerFacts(
+                layer.name, layer.op, None, 0, None, layer.precision, layer.precision == "int8"
+            )
             for layer in sidecar.layers
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,12 +117,20 @@ class _Served:
         del payload
         return {"bytes": peak_memory_bytes()}, b""
 
-    def predict(self, payload: bytes, *, shape: list[int], classes: int) -> Reply:
-        from .accuracy import predict
+    def predict(self, payload: bytes, *, shape: list[int], classes: int, labelled: bool) -> Reply:
+        """Answers for images, which their int64 labels follow where ``labelled``."""
+        import numpy as np
+
+        from .answers import predict
 
         runtime, spec = self._opened()
-        found = predict(runtime, _images(payload, shape), spec, classes, self.path)
-        return {}, found.tobytes()
+        size = prod(shape)
+        images = np.frombuffer(payload, np.uint8, size).reshape(shape)
+        labels = np.frombuffer(payload, np.int64, offset=size).copy() if labelled else None
+        answers = predict(runtime, images, spec, classes, self.path, labels)
+        top = answers.in_top5
+        found = answers.classes.tobytes() + (b"" if top is None else top.tobytes())
+        return {"images": len(answers)}, found
 
     def close(self) -> None:
         if self.runtime is not None:

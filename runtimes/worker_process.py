@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..model_card import InputSpec
+    from .answers import Answers
 
 __all__ = ["WorkerProcess"]
 
@@ -71,11 +72,28 @@ class WorkerProcess(ChildProcess):
         size = self.ask("memory")[0]["bytes"]
         return None if size is None else int(size)
 
-    def predict(self, images: np.ndarray[Any, Any], classes: int) -> np.ndarray[Any, Any]:
-        """The class of each of uint8 [N, H, W, C], as int64 [N]."""
+    def predict(
+        self,
+        images: np.ndarray[Any, Any],
+        classes: int,
+        labels: np.ndarray[Any, Any] | None = None,
+    ) -> Answers:
+        """The answers for uint8 [N, H, W, C]; with int64 ``labels`` [N] those of the top 5, too."""
         import numpy as np
 
-        return np.frombuffer(self._ask_with("predict", images, classes=classes)[1], np.int64)
+        from .answers import Answers
+
+        # The labels go after the images: whether one is in the top 5 takes all scores to tell.
+        header, found = self.ask(
+            "predict",
+            images.tobytes() + (b"" if labels is None else labels.astype(np.int64).tobytes()),
+            shape=list(images.shape),
+            classes=classes,
+            labelled=labels is not None,
+        )
+        size = 8 * header["images"]
+        top = np.frombuffer(found[size:], bool) if len(found) > size else None
+        return Answers(np.frombuffer(found[:size], np.int64), top)
 
     def _ask_with(
         self, command: str, images: np.ndarray[Any, Any], **settings: Any

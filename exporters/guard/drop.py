@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 from typing import Any
+
+from ...runtimes.paired import agresti_min
 
 __all__ = ["MOST_OTHER_ERROR", "Drop", "paired_drop"]
 
@@ -66,21 +67,13 @@ def paired_drop(
     float_top1: float | None = None,
     others: float = 0.0,
 ) -> Drop:
-    """Points lost, with the interval of Agresti and Min for a difference of paired proportions.
-
-    Half an observation is added to each cell of the two-by-two table (Agresti and Min, "Simple
-    improved confidence intervals for comparing matched proportions", 2005), so that no discordant
-    image does not mean no doubt.
-    """
-    total = images + 2
-    fell, rose = lost + 0.5, won + 0.5
-    centre = (fell - rose) / total
-    spread = _Z99 * sqrt(max((fell + rose) - (fell - rose) ** 2 / total, 0.0)) / total
+    """Points lost, with the interval of Agresti and Min for a difference of paired proportions."""
+    low, high = agresti_min(lost, won, images, _Z99)
     points = 100 * (lost - won) / images
     return Drop(
         points,
-        max(min(100 * (centre - spread), points), -100.0 if labelled else 0.0),
-        min(max(100 * (centre + spread), points), 100.0),
+        max(min(100 * low, points), -100.0 if labelled else 0.0),
+        min(max(100 * high, points), 100.0),
         images,
         lost,
         won,

@@ -9,6 +9,7 @@ from onnx import helper
 from nnc.exporters.executed import Executed, executed_graph
 from nnc.exporters.explain import explain
 from nnc.exporters.profiles import PROFILES
+from nnc.runtimes.onnx_graph import read_graph
 
 from .conftest import tiny_model
 from .test_qdq import X, both, network, normal
@@ -140,3 +141,13 @@ def test_for_another_cpu_a_whole_network():
     found = explain(made, Executed({}), native=False)
     assert [node.name for node in found.nodes if node.int8] == NAMES
     assert found.int8_mac_share == 1.0
+
+
+@pytest.mark.parametrize("float_nodes", [[], ["d"], ["a", "fc"], ["mean", "d"]], ids=str)
+def test_the_file_s_own_share_is_the_one_that_is_read_off_the_graph(float_nodes):
+    _, made = both(tiny_model(), X, PROFILES["arm64"], float_nodes=float_nodes)
+    found = explain(made, Executed({}), float_nodes=float_nodes, native=False)
+    layers = read_graph(made).layers
+    total = sum(layer.macs for layer in layers)
+    share = sum(layer.macs for layer in layers if layer.int8) / total
+    assert share == pytest.approx(found.int8_mac_share)

@@ -93,7 +93,7 @@ def test_a_fixed_batch_is_filled_up_for_accuracy_and_named_for_timing(tiny, net)
     path = tiny(batch=16)
     images, _ = next(iter(noise().batches(net.SPEC)))
     with open_runtime(path) as runtime:
-        found = predict(runtime, images, net.SPEC, 3, path)
+        found = predict(runtime, images, net.SPEC, 3, path).classes
     expected = net.expected_scores(normalise(images, net.SPEC)).argmax(axis=1)
     assert np.array_equal(found, expected)
     with pytest.raises(InputError, match="run with --batch-size 16"):

@@ -83,6 +83,6 @@ def test_images_come_in_batches_that_the_engine_takes(net, tmp_path, batches, im
     pixels[:, 0, 1] = 200
     runtime = Counting(batches)
     spec = InputSpec(1, 2, 2, (0.0,), (1.0,))
-    found = predict(runtime, pixels, spec, 3, tmp_path)
+    found = predict(runtime, pixels, spec, 3, tmp_path).classes
     assert found.tolist() == [1] * images
     assert runtime.sizes == sizes
