@@ -37,10 +37,10 @@ class Subject:
         if self.command is not None:
             return (self.command,)
         found = []
-        if self.run is not None:
-            found.append(shlex.join(("nnc", "run", self.run.recipe)))
-        elif self.bench is not None and self.bench["command"]:
+        if self.bench is not None and self.bench["command"]:
             found.append(shlex.join(self.bench["command"]))
+        elif self.run is not None:
+            found.append(shlex.join(("nnc", "run", self.run.recipe)))
         if self.scan is not None:
             told = self.scan["settings"]
             words = ("nnc", "scan", self.scan["checkpoint"], "--method", told["method"])

@@ -93,7 +93,7 @@ def _hill(axes: Axes, one: FileView, row: int) -> None:
         places, row, row + 0.56 * heights[seen], color=one.colour, alpha=0.55, lw=0, zorder=2
     )
     axes.plot([latency["p5"], latency["p95"]], [row, row], color=one.colour, lw=3, zorder=3)
-    axes.plot(latency["median"], row, "o", ms=8, mfc=INK, mec="none", zorder=4)
+    axes.plot(latency["median"], row, "o", ms=8, mfc=INK, mec=INK, mew=0, zorder=4)
     axes.annotate(
         f"{one.number}  {short(one.name, 40)}",
         (0, row + 0.64),
