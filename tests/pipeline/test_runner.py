@@ -359,7 +359,7 @@ seconds = 0.2
     result = run(recipe, tmp_path / "out", overrides={"prune.epochs": 1}, command="nnc run mine")
     assert result.shipped.name == "b.int8.onnx"
     assert result.bench is not None
-    assert [entry["accuracy"]["images"] for entry in result.bench["results"]] == [40, 40, 40]
+    assert [entry["accuracy"]["images"] for entry in result.bench["files"]] == [40, 40, 40]
     page = (tmp_path / "out" / "results.md").read_text()
     assert "| b.int8.onnx | ONNX Runtime |" in page
     assert "- command: `nnc run mine`" in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -128,6 +129,7 @@ class _Run:
         self._device = device
         self._progress = progress
         self._overwrite = overwrite
+        self._typed = tuple(shlex.split(command)) or None
         self._command = command or f"nnc run {plan.name}"
         self._state = RunState(folder, plan.name)
 
@@ -202,6 +204,7 @@ class _Run:
             seed=self._plan.seed,
             device=self._device,
             progress=self._progress,
+            command=self._typed,
         )
 
     def _input(self, source: str) -> Path:

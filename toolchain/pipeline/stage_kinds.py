@@ -131,11 +131,13 @@ KINDS: dict[str, StageKind] = {
             "batch_size": int,
             "rounds": int,
             "seconds": float,
+            "launches": int,
             "images": int,
         },
         suffix=".json",
         takes=(".safetensors", ".onnx"),
         validate=stage_runners.bench_settings,
         runner=stage_runners.run_bench,
+        resolve=stage_runners.resolved_bench,
     ),
 }
