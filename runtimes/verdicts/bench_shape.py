@@ -56,21 +56,25 @@ SPEEDUP = interval(
     )
 )
 
-LATENCY = keyed(
-    threads=maybe(whole(1)),
-    batch_size=whole(1),
-    median=TIME,
-    p5=TIME,
-    p95=TIME,
-    p99=TIME,
-    percentiles=rising(listed(TIME, least=101, most=101)),
-    runs=COUNT,
-    rounds=COUNT,
-    launches=COUNT,
-    images_per_s=number(0),
-    cpu_ms=maybe(TIME),
-    gpu=maybe(plain(4)),
-    speedup=maybe(SPEEDUP),
+LATENCY = interval(
+    keyed(
+        threads=maybe(whole(1)),
+        batch_size=whole(1),
+        median=TIME,
+        low=TIME,
+        high=TIME,
+        p5=TIME,
+        p95=TIME,
+        p99=TIME,
+        percentiles=rising(listed(TIME, least=101, most=101)),
+        runs=COUNT,
+        rounds=COUNT,
+        launches=COUNT,
+        images_per_s=number(0),
+        cpu_ms=maybe(TIME),
+        gpu=maybe(plain(4)),
+        speedup=maybe(SPEEDUP),
+    )
 )
 
 CLASS = keyed(label=ANY, images=COUNT, correct=COUNT)

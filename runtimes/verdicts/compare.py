@@ -10,7 +10,7 @@ from ...errors import InputError
 from .accuracy_change import accuracy_change, same_images
 from .budgets import Budgets
 from .change import Change, not_comparable
-from .estimates import Estimate, median_latency
+from .estimates import Estimate
 from .latency_change import latency_change
 from .machines import machine_differences, same_machine, version_changes
 from .matching import Pair, match_files
@@ -168,5 +168,5 @@ def _measured(name: str, pair: Pair, file: FileChange) -> tuple[Estimate | None,
     if name == "max-size-mb":
         size = new["size"]
         return (Estimate.exact(size["bytes"] / 1e6) if size else None), file.size.how
-    found = median_latency(new["latency"][0]) if new["latency"] else None
-    return found, "too few rounds were timed" if new["latency"] else "it was not timed"
+    latency = new["latency"]
+    return (Estimate.of(latency[0], "median") if latency else None), "it was not timed"

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from math import exp, hypot, log
 from typing import Any
 
-from ..statistics import LEAST_VALUES, median_interval
-
-__all__ = ["Estimate", "difference", "median_latency", "ratio"]
+__all__ = ["Estimate", "difference", "ratio"]
 
 
 @dataclass(frozen=True)
@@ -61,29 +59,3 @@ def ratio(new: Estimate, old: Estimate) -> Estimate | None:
     logs = (Estimate(*map(log, (one.value, one.low, one.high))) for one in (new, old))
     found = difference(*logs)
     return Estimate(exp(found.value), exp(found.low), exp(found.high))
-
-
-def median_latency(latency: Mapping[str, Any]) -> Estimate | None:
-    """The median of one inference in milliseconds, from a ``latency`` object; None if unknown.
-
-    p5 and p95 say where single inferences lie, not where the median does. Its interval is that of
-    order statistics (`median_interval`) with each *round* as one draw, read off the percentiles of
-    all runs: runs of one round share the machine's state of that moment and are not independent,
-    so counting each of them would make the interval too narrow. This one is too wide, if anything.
-    None where there are fewer rounds than such an interval takes.
-    """
-    rounds = latency["rounds"]
-    if rounds < LEAST_VALUES:
-        return None
-    _, low, high = median_interval(range(rounds))
-    ends = (_percentile(latency["percentiles"], (rank + 1) / (rounds + 1)) for rank in (low, high))
-    first, last = ends
-    return Estimate(latency["median"], min(first, latency["median"]), max(last, latency["median"]))
-
-
-def _percentile(percentiles: list[float], share: float) -> float:
-    """The value below which ``share`` of all lie, between the 101 percentiles linearly."""
-    place = 100 * share
-    index = min(int(place), 99)
-    first, second = percentiles[index], percentiles[index + 1]
-    return first + (second - first) * (place - index)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .change import Change, not_comparable
-from .estimates import Estimate, median_latency, ratio
+from .estimates import Estimate, ratio
 from .machines import machine_differences, same_machine
 from .matching import Pair
 
@@ -54,10 +54,7 @@ def latency_change(pair: Pair, old: Result, new: Result) -> Change:
         change = _over_baseline(before, after)
         if change is not None:
             return _judged(before, after, unit, change, f"speed-ups over {new['files'][0]['name']}")
-    medians = [median_latency(one) for one in (before, after)]
-    if medians[0] is None or medians[1] is None:
-        return _refused(pair, "too few rounds were timed for an interval")
-    change = ratio(medians[0], medians[1])
+    change = ratio(*(Estimate.of(one, "median") for one in (before, after)))
     if change is None:
         return _refused(pair, "a latency of nothing cannot be compared")
     return _judged(before, after, unit, change, SEPARATE)

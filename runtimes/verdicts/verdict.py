@@ -32,9 +32,9 @@ BUDGETS: Mapping[str, Budget] = {
     budget.name: budget
     for budget in (
         Budget("max-drop", "points", True, "loses {} of accuracy", "more test images narrow it"),
-        Budget("max-latency-ms", "ms", True, "takes {}", "more rounds narrow it"),
+        Budget("max-latency-ms", "ms", True, "takes {}", "more launches narrow it"),
         Budget("max-size-mb", "MB", True, "has {}", ""),
-        Budget("min-speedup", "x", False, "is {} as fast", "more rounds or seconds narrow it"),
+        Budget("min-speedup", "x", False, "is {} as fast", "more launches narrow it"),
     )
 }
 

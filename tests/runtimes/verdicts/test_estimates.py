@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnc.runtimes.statistics import wilson
-from nnc.runtimes.verdicts.estimates import Estimate, difference, median_latency, ratio
+from nnc.runtimes.verdicts.estimates import Estimate, difference, ratio
 
 
 def test_newcombes_own_examples():
@@ -35,30 +35,6 @@ def test_a_ratio_covers_the_true_one():
         inside += found.low <= np.exp(0.5) <= found.high
     assert 0.92 <= inside / 400 <= 0.98
     assert ratio(Estimate(1, 0, 2), Estimate.exact(1)) is None
-
-
-def _latency(samples):
-    percentiles = np.percentile(samples, np.arange(101)).tolist()
-    return {"median": percentiles[50], "percentiles": percentiles, "rounds": len(samples)}
-
-
-def test_the_median_of_rounds_that_drift_is_covered():
-    """Rounds with a level each: the interval by rounds is right where one by runs is not."""
-    random = np.random.default_rng(1)
-    inside = inside_by_runs = 0
-    for _ in range(300):
-        samples = random.normal(10, 1, 15)[:, None] + random.normal(0, 0.1, (15, 50))
-        found = median_latency(_latency(samples))
-        inside += found.low <= 10 <= found.high
-        ordered = np.sort(samples.reshape(-1))
-        inside_by_runs += ordered[375 - 27] <= 10 <= ordered[375 + 27]
-    assert inside / 300 >= 0.95
-    assert inside_by_runs / 300 < 0.5
-
-
-def test_too_few_rounds_have_no_interval():
-    assert median_latency(_latency(np.ones((5, 9)))) is None
-    assert median_latency(_latency(np.ones((6, 9)))) == Estimate.exact(1)
 
 
 def test_another_unit():

@@ -55,7 +55,8 @@ def _caption(bench: Bench, shown: Sequence[FileView]) -> str:
             load += f" on {counted(latency['threads'], 'thread')}"
         parts.append(
             f"Latency: median of {load}; speed-up: against file 1, with the 95 % interval of the "
-            f"ratio over {counted(latency['rounds'], 'interleaved round')}"
+            f"ratio over {counted(latency['rounds'], 'interleaved round')} in "
+            f"{counted(latency['launches'], 'launch', 'launches')}"
         )
     if bench["data"]:
         images = counted(bench["data"]["images"], "test image")

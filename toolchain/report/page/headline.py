@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ....runtimes.statistics import LEAST_VALUES, median_interval
 from ....runtimes.verdicts.estimates import Estimate
 from ....runtimes.verdicts.wording import digits, probability
 from ..plain_text import byte_size
@@ -104,7 +103,9 @@ def _sure(shown: FileView) -> Iterator[str]:
     if latency and latency["speedup"]:
         speedup = latency["speedup"]
         between = interval(digits(speedup["low"]), digits(speedup["high"]))
-        parts.append(f"speed-up {between} over {counted(latency['rounds'], 'interleaved round')}")
+        rounds = counted(latency["rounds"], "interleaved round")
+        launches = counted(latency["launches"], "launch", "launches")
+        parts.append(f"speed-up {between} over {rounds} in {launches}")
     if found is not None:
         between = interval(points(found["low"]), points(found["high"]))
         parts.append(
@@ -131,12 +132,9 @@ def _runtime_share(every: Sequence[FileView], shown: FileView) -> Iterator[str]:
     pair = other.latency["speedup"], shown.latency["speedup"]
     if pair[0] is None or pair[1] is None or pair[1]["verdict"] != "faster":
         return
-    rounds = pair[0]["rounds"], pair[1]["rounds"]
-    if len(rounds[0]) != len(rounds[1]) or len(rounds[0]) < LEAST_VALUES or not all(rounds[0]):
+    found = _quotient(pair[1]["rounds"], pair[0]["rounds"], shown.latency["launches"])
+    if found is None:
         return
-    found = Estimate(
-        *median_interval([new / old for new, old in zip(rounds[1], rounds[0], strict=True)])
-    )
     against = f"{other.name}, in the same runtime"
     if found.low <= 1 <= found.high:
         yield f"Against {against}, no difference in speed is shown."
@@ -146,6 +144,18 @@ def _runtime_share(every: Sequence[FileView], shown: FileView) -> Iterator[str]:
         found, word = Estimate(1 / found.value, 1 / found.high, 1 / found.low), "as slow"
     between = interval(digits(found.low), digits(found.high))
     yield f"Against {against}, it is {digits(found.value)} times {word} ({between})."
+
+
+def _quotient(new: Sequence[float], old: Sequence[float], launches: int) -> Estimate | None:
+    """Of two speed-ups over one baseline, by the ratios of all rounds, launch by launch."""
+    from ....runtimes.bench.speedup import ratio_interval
+
+    alike = len(new) == len(old) and launches > 1 and new and len(new) % launches == 0
+    if not alike or min(*new, *old) <= 0:
+        return None
+    ratios = [one / other for one, other in zip(new, old, strict=True)]
+    size = len(ratios) // launches
+    return Estimate(*ratio_interval([ratios[i : i + size] for i in range(0, len(ratios), size)]))
 
 
 def _dead(every: Sequence[FileView]) -> Iterator[str]:
