@@ -1,4 +1,4 @@
-"""What timed rounds come to: the interval of the median, on launches that differ as real ones do."""
+"""What timed rounds come to: the interval of the median, where launches differ as real ones do."""
 
 from __future__ import annotations
 
