@@ -22,6 +22,7 @@ from .fit import read_comparable
 from .launches import time_files
 from .noise import NoiseMeter
 from .result import BenchResult, FileResult
+from .roof import measure_roof
 from .settings import BenchSettings
 from .subject import Subject
 
@@ -60,6 +61,7 @@ def bench(
     meter = NoiseMeter(cpus[settings.threads[0]], max(settings.threads))
     time_files(subjects, settings, images, meter, cpus, progress)
     figures = latencies(subjects, settings)
+    roof = measure_roof(subjects, figures, settings, cpus, progress)
     answers = answer(subjects, settings, test, progress)
     return BenchResult(
         settings=settings,
@@ -69,6 +71,7 @@ def bench(
         version=__version__,
         command=None if command is None else tuple(command),
         data=answers.data,
+        peaks=roof.peaks,
         noise=meter.result(tuple(_too_wide(subjects, figures))),
         files=tuple(
             FileResult(
@@ -85,9 +88,15 @@ def bench(
                 accuracy=accuracy,
                 agreement=agreement,
                 latencies=own,
+                profile=profile,
             )
-            for subject, own, accuracy, agreement in zip(
-                subjects, figures, answers.accuracies, answers.agreements, strict=True
+            for subject, own, accuracy, agreement, profile in zip(
+                subjects,
+                figures,
+                answers.accuracies,
+                answers.agreements,
+                roof.profiles,
+                strict=True,
             )
         ),
     )

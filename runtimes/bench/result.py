@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..agreement import Agreement
     from ..artifact import Artifact
     from ..file_facts import SizeFacts
+    from ..roofline import Peak, Profile
     from .answering import Data
     from .figures import Latency, Spread
     from .noise import Noise
@@ -43,6 +44,7 @@ class FileResult:
     """With the baseline; None for itself."""
     latencies: tuple[Latency, ...]
     """One for each number of threads and batch size, the headline first."""
+    profile: Profile | None
 
     @property
     def latency(self) -> Latency:
@@ -89,7 +91,7 @@ class FileResult:
             "accuracy": None if self.accuracy is None else self.accuracy.to_json(),
             "agreement": None if self.agreement is None else self.agreement.to_json(),
             "latency": [latency.to_json() for latency in self.latencies],
-            "profile": None,
+            "profile": None if self.profile is None else self.profile.to_json(),
         }
 
 
@@ -109,6 +111,8 @@ class BenchResult:
     """The command line; None from Python."""
     data: Data | None
     noise: Noise
+    peaks: tuple[Peak, ...] | None
+    """One for each number of threads."""
     files: tuple[FileResult, ...]
 
     @property
@@ -140,7 +144,7 @@ class BenchResult:
             },
             "data": None if self.data is None else self.data.to_json(),
             "noise": self.noise.to_json(),
-            "peaks": None,
+            "peaks": None if self.peaks is None else [peak.to_json() for peak in self.peaks],
             "files": [file.to_json() for file in self.files],
             "budgets": [],
         }

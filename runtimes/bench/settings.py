@@ -39,6 +39,10 @@ class BenchSettings:
     """How often all files are started anew; None as ``seconds`` allow, 6 for 3 seconds."""
     seed: int = 0
     accuracy: bool = True
+    roofline: bool = True
+    """Whether to set ONNX files on the CPU under the machine's peaks; two seconds or three."""
+    profile: bool = False
+    """Whether to time their layers for that, too."""
     provider: str | None = None
     """ONNX Runtime's provider on a GPU: cuda, tensorrt or nv-tensorrt-rtx; None is cuda."""
     allow_fallback: bool = False
@@ -60,6 +64,8 @@ class BenchSettings:
                 f"{len(self.pairs)} pairs of threads and batch size: expected {_LONGEST_SWEEP} at "
                 "most"
             )
+        if self.profile and not self.roofline:
+            raise InputError("a profile sets layers under the roofline; expected both, or neither")
         if self.provider is not None and self.device == "cpu":
             raise InputError(f"provider '{self.provider}' runs on a GPU; use --device cuda")
         _ = self.options

@@ -17,7 +17,8 @@ from nnc.toolchain.cli.console import Console
 
 def test_bench_table_in_a_pipe(nnc, tiny_onnx, foreign_onnx, small_npz, tmp_path):
     output = tmp_path / "bench.json"
-    arguments = ["--data", small_npz, "--seconds", 0.1, "--rounds", 6, "-o", output]
+    arguments = ["--data", small_npz, "--no-roofline", "--seconds", 0.1, "--rounds", 6]
+    arguments += ["-o", output]
     result = nnc("bench", tiny_onnx, foreign_onnx, *arguments)
     assert result.code == 0, result.err
     lines = result.out.splitlines()
@@ -68,7 +69,17 @@ def test_bench_measures_a_balanced_limited_part(nnc, monkeypatch, tmp_path, tiny
 
 
 def test_bench_without_accuracy_needs_no_data(nnc, foreign_onnx):
-    result = nnc("bench", foreign_onnx, "--no-accuracy", "--seconds", 0.1, "--rounds", 6, "--json")
+    result = nnc(
+        "bench",
+        foreign_onnx,
+        "--no-accuracy",
+        "--no-roofline",
+        "--seconds",
+        0.1,
+        "--rounds",
+        6,
+        "--json",
+    )
     assert json.loads(result.out)["files"][0]["accuracy"] is None
 
 
@@ -81,7 +92,7 @@ def test_bench_of_a_file_that_fails_shows_and_writes_the_rest_and_exits_with_1(
     broken = tmp_path / "broken.onnx"
     onnx.save(model, broken)
     output = tmp_path / "bench.json"
-    timed = ("--no-accuracy", "--seconds", 0.02, "--rounds", 6, "-o", output)
+    timed = ("--no-accuracy", "--no-roofline", "--seconds", 0.02, "--rounds", 6, "-o", output)
     result = nnc("bench", tiny_onnx, broken, *timed)
     assert result.code == 1
     assert result.err == (
@@ -95,7 +106,7 @@ def test_bench_of_a_file_that_fails_shows_and_writes_the_rest_and_exits_with_1(
 
 def test_bench_sweeps_and_says_what_was_typed(nnc, monkeypatch, tiny_onnx):
     told = ["bench", str(tiny_onnx), "--no-accuracy", "--threads", "2,1", "--batch-size", "1,4"]
-    told += ["--seconds", "0.02", "--rounds", "6"]
+    told += ["--no-roofline", "--seconds", "0.02", "--rounds", "6"]
     monkeypatch.setattr("sys.argv", ["nnc", *told])
     result = nnc(*told)
     assert result.code == 0, result.err
@@ -140,7 +151,7 @@ def test_bench_refuses_files_of_different_tasks(nnc, tiny_onnx, tmp_path):
 
 def test_self_check(nnc, tiny_onnx, tmp_path):
     output = tmp_path / "check.json"
-    timed = ("--seconds", 0.02, "--rounds", 6, "--runs", 2)
+    timed = ("--no-roofline", "--seconds", 0.02, "--rounds", 6, "--runs", 2)
     result = nnc("bench", "--self-check", tiny_onnx, *timed, "-o", output)
     assert result.code == 0, result.err
     lines = result.out.splitlines()

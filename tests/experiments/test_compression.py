@@ -261,7 +261,7 @@ def test_a_real_run_measures_what_it_exported(tmp_path: Path, small_npz: Path) -
     settings = CompressionSettings(
         "mobilenet", methods=("channel",), sensitivities=(0.5,), refine=0, max_drop=100, epochs=1
     )
-    measuring = BenchSettings(rounds=6, seconds=0.1)
+    measuring = BenchSettings(roofline=False, rounds=6, seconds=0.1)
     # As many processes as cores: one thread each, which does not wait for a busy neighbour.
     result = _run(tmp_path, small_npz, settings, bench=measuring, jobs=2)
     reference, channel = result.values["rows"]

@@ -44,6 +44,7 @@ def entry(name, runtime, *latencies, **changes):
         "warnings": [],
         "accuracy": {"top1": 0.9215, "images": 10000, "low": 0.916, "high": 0.9267},
         "agreement": None,
+        "profile": None,
         "size": {
             "bytes": 4_620_000,
             "parameters": 2_236_106,

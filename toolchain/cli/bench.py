@@ -86,6 +86,12 @@ __all__ = ["bench"]
 )
 @click.option("--accuracy/--no-accuracy", default=True, help="Measure accuracy too, or not.")
 @click.option(
+    "--roofline/--no-roofline",
+    default=True,
+    help="Measure the machine's peaks, and say how far ONNX files are from them, or not.",
+)
+@click.option("--profile", is_flag=True, help="Time each layer of ONNX files, too.")
+@click.option(
     "--images",
     type=click.IntRange(1),
     help="Test images to measure accuracy on.  [default: all]",
@@ -121,6 +127,8 @@ def bench(
     seconds: float,
     launches: int | None,
     accuracy: bool,
+    roofline: bool,
+    profile: bool,
     images: int | None,
     seed: int,
     mean: tuple[float, ...] | None,
@@ -157,6 +165,8 @@ def bench(
         launches=launches,
         seed=seed,
         accuracy=accuracy,
+        roofline=roofline,
+        profile=profile,
         images=images,
         provider=provider,
         allow_fallback=allow_fallback,

@@ -132,6 +132,8 @@ KINDS: dict[str, StageKind] = {
             "rounds": int,
             "seconds": float,
             "launches": int,
+            "roofline": bool,
+            "profile": bool,
             "images": int,
         },
         suffix=".json",

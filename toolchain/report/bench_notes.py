@@ -7,6 +7,7 @@ from typing import Any
 
 from ...errors import NncError
 from .plain_text import one_line
+from .roofline import conclusion
 
 __all__ = ["bench_notes", "check_all_ran"]
 
@@ -19,6 +20,7 @@ def bench_notes(bench: Mapping[str, Any]) -> list[str]:
     lines += [f"{file['name']}: {line}" for file in files if (line := file["size"]["zeros"])]
     lines += list(_worst_classes(bench))
     lines += [line for file in files[1:] if (line := _agreement(files[0], file))]
+    lines += [f"{file['name']}: {conclusion(file['profile'])}" for file in files if file["profile"]]
     lines += list(_noise(bench["noise"]))
     return [one_line(line) for line in lines]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .plain_text import byte_size, count, one_line
+from .plain_text import byte_size, count, digits, one_line
 
 __all__ = [
     "COLUMNS",
@@ -14,7 +14,6 @@ __all__ = [
     "Row",
     "bench_rows",
     "caption",
-    "digits",
     "runtime_title",
     "sweep_rows",
 ]
@@ -106,17 +105,6 @@ def runtime_title(file: Mapping[str, Any]) -> str:
     title = RUNTIME_TITLES.get(file["runtime"], one_line(file["runtime"]))
     provider = file["provider"]
     return f"{title}, {one_line(provider)}" if provider else title
-
-
-def digits(value: float) -> str:
-    """Three digits that mean something."""
-    if value >= 100:
-        return f"{value:.0f}"
-    if value >= 10:
-        return f"{value:.1f}"
-    if value >= 0.1:
-        return f"{value:.2f}"
-    return f"{value:.3f}"
 
 
 def _row(file: Mapping[str, Any]) -> Row:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .bench_table import digits
-from .plain_text import one_line
+from .plain_text import digits, one_line
 
 __all__ = ["self_check_lines", "self_check_verdict"]
 

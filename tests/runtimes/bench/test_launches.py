@@ -19,7 +19,7 @@ from nnc.runtimes.latency import TimedRound
 from nnc.runtimes.process_usage import Usage
 from nnc.runtimes.worker_process import Opened, Prepared, WorkerProcess
 
-SETTINGS = BenchSettings(rounds=12, seconds=0.012, launches=4)
+SETTINGS = BenchSettings(roofline=False, rounds=12, seconds=0.012, launches=4)
 
 
 class FakeWorker:
@@ -104,7 +104,11 @@ def test_every_file_is_timed_once_a_round_and_starts_anew_each_launch(faked, fil
 def test_the_order_follows_the_seed(faked, files):
     def events(seed: int) -> list[tuple[str, str]]:
         faked.events.clear()
-        bench(files, BenchSettings(rounds=12, seconds=0.012, launches=4, seed=seed), None)
+        bench(
+            files,
+            BenchSettings(roofline=False, rounds=12, seconds=0.012, launches=4, seed=seed),
+            None,
+        )
         return list(faked.events)
 
     first = events(1)
@@ -235,6 +239,8 @@ def test_outputs_that_are_no_numbers_are_a_row_that_says_so(net, tiny, tmp_path)
     model.graph.initializer[3].raw_data = np.full(3, np.nan, np.float32).tobytes()
     path = tmp_path / "nan.onnx"
     path.write_bytes(model.SerializeToString())
-    a, b = bench([tiny("a.onnx"), path], BenchSettings(rounds=6, seconds=0.03), None).files
+    a, b = bench(
+        [tiny("a.onnx"), path], BenchSettings(roofline=False, rounds=6, seconds=0.03), None
+    ).files
     assert a.error is None
     assert b.error == f"{path} returns NaN; its weights are damaged"

@@ -25,7 +25,7 @@ from nnc.runtimes.registry import open_runtime
 
 pytest.importorskip("onnxruntime")
 
-QUICK = BenchSettings(rounds=6, seconds=0.03)
+QUICK = BenchSettings(roofline=False, rounds=6, seconds=0.03)
 
 TOP = {
     *("schema_version", "kind", "nnc", "created", "command", "environment", "settings", "data"),
@@ -118,7 +118,9 @@ def check_latency(latency):
 
 
 def test_every_number_of_threads_goes_with_every_batch_size(tiny):
-    settings = BenchSettings(rounds=6, seconds=0.03, threads=(2, 1), batch_sizes=(4, 1))
+    settings = BenchSettings(
+        roofline=False, rounds=6, seconds=0.03, threads=(2, 1), batch_sizes=(4, 1)
+    )
     files = bench([tiny("a.onnx"), tiny("b.onnx", seed=1)], settings, None).to_json()["files"]
     for entry in files:
         pairs = [(one["threads"], one["batch_size"]) for one in entry["latency"]]
@@ -132,7 +134,7 @@ def test_accuracy_is_null_without_images_and_limited_when_asked(tiny, noise):
     path = tiny()
     result = bench([path], QUICK, None).to_json()
     assert result["files"][0]["accuracy"] is result["data"] is result["command"] is None
-    limited = BenchSettings(rounds=6, seconds=0.03, images=25, batch_sizes=(64,))
+    limited = BenchSettings(roofline=False, rounds=6, seconds=0.03, images=25, batch_sizes=(64,))
     result = bench([path], limited, noise()).to_json()
     assert result["files"][0]["accuracy"]["images"] == result["data"]["images"] == 25
     assert result["files"][0]["latency"][0]["batch_size"] == 64
@@ -160,7 +162,9 @@ def test_a_fixed_batch_is_filled_up_for_accuracy_and_named_for_timing(tiny, net,
     with pytest.raises(InputError, match="run with --batch-size 16"):
         bench([path], QUICK, None)
     with pytest.raises(InputError, match="run with --batch-size 16"):
-        bench([path], BenchSettings(rounds=6, seconds=0.03, batch_sizes=(16, 1)), None)
+        bench(
+            [path], BenchSettings(roofline=False, rounds=6, seconds=0.03, batch_sizes=(16, 1)), None
+        )
 
 
 @pytest.mark.parametrize(
@@ -196,7 +200,7 @@ def test_no_worker_survives_the_bench(tiny, tmp_path, ending):
             from nnc.runtimes.bench import BenchSettings, bench
             files = [Path({str(tiny("a.onnx"))!r}), Path({str(tiny("b.onnx", seed=1))!r})]
             try:
-                bench(files, BenchSettings(rounds=1000, seconds=600), None)
+                bench(files, BenchSettings(roofline=False, rounds=1000, seconds=600), None)
             except KeyboardInterrupt:
                 raise SystemExit(130)
             """
