@@ -133,7 +133,14 @@ def bench_result(
             "load": 0.1,
         },
         "peaks": [
-            {"threads": t, "flops_per_s": 45e9 * t, "bytes_per_s": 11e9 * min(t, 1.4)}
+            {
+                "threads": t,
+                "flops_per_s": 45e9 * t,
+                "bytes_per_s": 11e9 * min(t, 1.4),
+                "int8_ops_per_s": 90e9 * t,
+                "cache_bytes": 8 << 20,
+                "cache_bytes_per_s": 40e9 * t,
+            }
             for t in threads
         ]
         if profile

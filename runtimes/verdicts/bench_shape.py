@@ -137,6 +137,15 @@ PROFILE = keyed(
     ),
 )
 
+PEAK = keyed(
+    threads=whole(1),
+    flops_per_s=number(0),
+    bytes_per_s=number(0),
+    int8_ops_per_s=maybe(number(0)),
+    cache_bytes=maybe(COUNT),
+    cache_bytes_per_s=maybe(number(0)),
+)
+
 FILE = keyed(
     file=ANY,
     name=ANY,
@@ -198,9 +207,7 @@ BENCH: Shape = keyed(
         waiting=maybe(number(0)),
         load=maybe(number(0)),
     ),
-    peaks=maybe(
-        listed(keyed(threads=whole(1), flops_per_s=maybe(number(0)), bytes_per_s=maybe(number(0))))
-    ),
+    peaks=maybe(listed(PEAK)),
     files=listed(FILE, least=1),
     budgets=listed(BUDGET),
 )

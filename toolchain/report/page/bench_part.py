@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ....runtimes.verdicts.wording import digits
 from ..plain_text import one_line
+from ..roofline import conclusion
 from .blocks import folded, grid, picture, section
 from .budget_badges import budget_table
 from .class_changes_text import class_lines, confusion_table
 from .files_table import files_table, more_table
 from .files_view import FileView, legend, views
 from .markup import Markup, join, tag
-from .numbers import counted, milliseconds, percent
+from .numbers import counted
 from .pictures.class_changes import MOST_CLASSES, class_changes, compared
 from .pictures.distributions import distributions
 from .pictures.layers import MOST_LAYERS, layer_times
-from .pictures.roofline import peak_of, roofline
+from .pictures.roofline import peak_of, roofline, roofs
 from .pictures.sweep import sweeps
 from .pictures.tradeoff import tradeoff
 from .svg import Pictures
@@ -144,19 +144,13 @@ def _layers(bench: Bench, shown: Sequence[FileView], pictures: Pictures) -> Iter
 
 def _roof(bench: Bench, view: FileView) -> str:
     peak = peak_of(view, bench["peaks"])
-    if peak is None:
-        return ""
-    flops, memory = peak["flops_per_s"] / 1e9, peak["bytes_per_s"] / 1e9
-    return f"The line: {digits(flops)} GFLOP/s in float32 and {digits(memory)} GB/s, measured here."
+    return "" if peak is None else f"The lines are what this machine can do: {roofs(view, peak)}."
 
 
 def _attained(view: FileView) -> str:
+    """How far the file is from what the machine allows, and where its time goes."""
     profile = view.entry["profile"]
-    if profile["limit_ms"] is None or profile["attained"] is None:
+    if profile["measured_ms"] is None:
         return ""
-    measured = profile["measured_ms"]
-    took = f" of the {milliseconds(measured)} that it takes" if measured is not None else ""
-    return (
-        f"The machine's peaks would allow {milliseconds(profile['limit_ms'])}{took}: "
-        f"{percent(profile['attained'], 0)} of the limit."
-    )
+    text = conclusion(profile)
+    return f"{text[0].upper()}{text[1:]}."
