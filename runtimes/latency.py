@@ -8,7 +8,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, cast
 
 from .base import DeviceTimed
-from .process_usage import Usage, usage
+from .process_usage import Usage, usage_between, usage_now
 from .statistics import median_interval
 
 if TYPE_CHECKING:
@@ -115,12 +115,14 @@ def time_round(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        before, began = usage(), perf_counter_ns()
+        before = usage_now()
+        began = perf_counter_ns()
         if apart:
             _fill_apart(cast("DeviceTimed", runtime), feeds, times)
         else:
             _fill(runtime, feeds, times[0])
-        wall, used = perf_counter_ns() - began, usage().since(before)
+        wall = perf_counter_ns() - began
+        used = usage_between(before)
     finally:
         if collecting:
             gc.enable()

@@ -1,4 +1,4 @@
-"""What a process has used so far: CPU time, and time spent waiting for a core."""
+"""What a process uses: CPU time, and time spent waiting for a core."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Usage", "usage"]
+__all__ = ["Usage", "usage_between", "usage_now"]
 
 _TASKS = Path("/proc/self/task")
 
@@ -19,17 +19,21 @@ class Usage:
     waited: int | None
     """On the run queue, ready to run while another had the core; None where Linux does not tell."""
 
-    def since(self, before: Usage) -> Usage:
-        """What was used after ``before``."""
-        known = self.waited is not None and before.waited is not None
-        # A thread that ended in between takes its waiting with it.
-        waited = max(0, (self.waited or 0) - (before.waited or 0)) if known else None
-        return Usage(self.cpu - before.cpu, waited)
+
+def usage_now() -> Usage:
+    """Of this process, the CPU time read last, right before whatever follows."""
+    waited = _waited()
+    return Usage(time.process_time_ns(), waited)
 
 
-def usage() -> Usage:
-    """Of this process, now. Takes some tens of microseconds: not for use within a timed run."""
-    return Usage(time.process_time_ns(), _waited())
+def usage_between(before: Usage) -> Usage:
+    """What this process used since ``before``, the CPU time read first."""
+    cpu = time.process_time_ns() - before.cpu
+    waited = _waited()
+    if waited is None or before.waited is None:
+        return Usage(cpu, None)
+    # A thread that ended in between takes its waiting with it.
+    return Usage(cpu, max(0, waited - before.waited))
 
 
 def _waited() -> int | None:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from nnc.runtimes import process_usage, system_load
-from nnc.runtimes.process_usage import Usage, usage
+from nnc.runtimes.process_usage import Usage, usage_between, usage_now
 from nnc.runtimes.system_load import CpuTicks, Snapshot, busy_shares, process_ticks, snapshot
 
 
@@ -50,11 +50,13 @@ def test_usage_counts_cpu_and_waiting(tmp_path, monkeypatch):
         (tmp_path / task).mkdir()
         (tmp_path / task / "schedstat").write_text(text)
     monkeypatch.setattr(process_usage, "_TASKS", tmp_path)
-    found = usage()
+    found = usage_now()
     assert found.waited == 42
     assert found.cpu > 0
-    assert Usage(9, 45).since(Usage(2, 42)) == Usage(7, 3)
-    assert Usage(9, 30).since(Usage(2, 42)) == Usage(7, 0)  # a thread has ended
+    assert usage_between(Usage(0, 40)).waited == 2
+    assert usage_between(Usage(0, 50)).waited == 0  # a thread has ended
+    assert usage_between(Usage(0, None)).waited is None
+    assert usage_between(found).cpu >= 0
     monkeypatch.setattr(process_usage, "_TASKS", tmp_path / "none")
-    assert usage().waited is None
-    assert Usage(9, None).since(Usage(2, 42)) == Usage(7, None)
+    assert usage_now().waited is None
+    assert usage_between(found).waited is None

