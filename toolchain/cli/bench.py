@@ -11,6 +11,7 @@ import click
 from ...errors import InputError, NncError
 from ...runtimes.base import PROVIDERS
 from ..report.bench_notes import check_all_ran
+from .budget_options import budget_options
 from .command_line import arguments
 from .console import Console
 from .options import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from ...runtimes.artifact import CardOverrides
     from ...runtimes.bench import BenchSettings
+    from ...runtimes.verdicts.budgets import Budgets
     from ..data import DataSet
 
 __all__ = ["bench"]
@@ -98,6 +100,7 @@ __all__ = ["bench"]
 )
 @seed_option
 @foreign_options
+@budget_options
 @click.option(
     "--self-check",
     is_flag=True,
@@ -135,6 +138,7 @@ def bench(
     std: tuple[float, ...] | None,
     image_size: int | None,
     labels: str | None,
+    budgets: Budgets,
     self_check: bool,
     runs: int | None,
     output: Path | None,
@@ -147,11 +151,13 @@ def bench(
     whatever --device says); speed-ups are against the first. Accuracy is that of the test images
     through the runtime that is timed; latency comes from interleaved rounds, each file in a process
     of its own that is started anew several times. Without .safetensors files it works where torch
-    is not installed. A file whose runtime dies has a row that says so; the exit code is then 1.
+    is not installed. A file whose runtime dies has a row that says so; the exit code is then 1,
+    and 3 where a budget is missed.
     """
     from ...runtimes.artifact import NO_OVERRIDES
     from ...runtimes.bench import BenchSettings
     from ...runtimes.bench import bench as measure
+    from ...runtimes.verdicts.budgets import enforce, judge
     from ...whole_files import check_output
     from ..feeds import data_defaults, test_part
     from ..pipeline.shipped import input_file
@@ -178,10 +184,13 @@ def bench(
         check_suffix(output, ".json")
         check_output(output, overwrite=force)
     if self_check:
+        if budgets.limits:
+            raise InputError("--self-check has no budgets; leave them out")
         _self_check(paths, settings, runs, overrides, output, console, force=force)
         return
     if runs is not None:
         raise InputError("--runs counts the runs of a --self-check; pass that too, or --rounds")
+    budgets.check(len(paths), accuracy=accuracy)
     data_set = _data_set(paths, overrides, data, data_dir, trust) if accuracy or data else None
     result = measure(
         paths,
@@ -192,10 +201,12 @@ def bench(
         progress=console.progress,
         command=arguments(),
     ).to_json()
+    result["budgets"] = judge(result, budgets)
     from .bench_view import bench_view
 
     console.show(lambda width: bench_view(result, width))
     _hand_over(result, output, console, force=force)
+    enforce(result["budgets"], lenient=budgets.lenient)
     check_all_ran(result)
 
 
