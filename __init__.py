@@ -1,8 +1,8 @@
 """nnc: from a trained vision network to a small, fast, honestly measured file.
 
 The stages are functions: `train`, `prune`, `export`, `quantise`, `bench`, and `run` for a whole
-recipe; `inspect` reads what an artefact says of itself; `read_bench`, `compare` and `judge` take what
-a bench measured. Each takes settings and paths and returns a result that says what it did. Nothing
+recipe; `inspect` reads what an artefact says of itself, `read_bench` what a bench saved for `judge`
+and `compare`. Each takes settings and paths and returns a result that says what it did. Nothing
 heavy is imported before a name is used.
 """
 
