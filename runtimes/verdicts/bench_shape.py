@@ -26,7 +26,7 @@ NAMES = listed(ANY)
 
 PACKED = keyed(dtype=text("uint8", "uint16", "uint32"), count=COUNT, data=ANY)
 
-OVER_LAUNCHES = interval(keyed(median=TIME, low=TIME, high=TIME, runs=COUNT))
+OVER_LAUNCHES = interval("median", keyed(median=TIME, low=TIME, high=TIME, runs=COUNT))
 
 SIZE = keyed(
     bytes=COUNT,
@@ -47,16 +47,18 @@ INPUT = keyed(
 )
 
 SPEEDUP = interval(
+    "ratio",
     keyed(
         ratio=number(0),
         low=number(0),
         high=number(0),
         verdict=text("baseline", "faster", "slower", "no difference shown", "too noisy"),
         rounds=listed(number(0)),
-    )
+    ),
 )
 
 LATENCY = interval(
+    "median",
     keyed(
         threads=maybe(whole(1)),
         batch_size=whole(1),
@@ -74,12 +76,13 @@ LATENCY = interval(
         cpu_ms=maybe(TIME),
         gpu=maybe(plain(4)),
         speedup=maybe(SPEEDUP),
-    )
+    ),
 )
 
 CLASS = keyed(label=ANY, images=COUNT, correct=COUNT)
 
 ACCURACY = interval(
+    "top1",
     keyed(
         images=whole(1),
         correct=COUNT,
@@ -94,10 +97,11 @@ ACCURACY = interval(
         worst_class=maybe(CLASS),
         confusions=listed(keyed(label=ANY, predicted=ANY, count=COUNT)),
         predictions=PACKED,
-    )
+    ),
 )
 
 AGREEMENT = interval(
+    "difference",
     keyed(
         images=whole(1),
         same=COUNT,
@@ -113,7 +117,7 @@ AGREEMENT = interval(
             keyed(label=ANY, images=COUNT, before=COUNT, after=COUNT, lost=COUNT, won=COUNT)
         ),
         confusions=listed(keyed(label=ANY, predicted=ANY, before=COUNT, after=COUNT)),
-    )
+    ),
 )
 
 PROFILE = keyed(

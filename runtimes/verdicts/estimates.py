@@ -9,6 +9,9 @@ from typing import Any
 
 __all__ = ["Estimate", "difference", "ratio"]
 
+LARGEST_LOG = 700.0
+"""A float holds no more than about e to the 709th."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -52,10 +55,12 @@ def difference(new: Estimate, old: Estimate) -> Estimate:
 def ratio(new: Estimate, old: Estimate) -> Estimate | None:
     """``new`` over ``old``, of independent samples: `difference` of the logarithms.
 
-    None where either is not above 0 throughout.
+    None where either is not above 0 throughout, or they are too far apart to say anything.
     """
     if min(new.low, old.low) <= 0:
         return None
     logs = (Estimate(*map(log, (one.value, one.low, one.high))) for one in (new, old))
     found = difference(*logs)
+    if max(abs(found.low), abs(found.high)) > LARGEST_LOG:
+        return None
     return Estimate(exp(found.value), exp(found.low), exp(found.high))

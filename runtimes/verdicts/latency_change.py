@@ -56,7 +56,7 @@ def latency_change(pair: Pair, old: Result, new: Result) -> Change:
             return _judged(before, after, unit, change, f"speed-ups over {new['files'][0]['name']}")
     change = ratio(*(Estimate.of(one, "median") for one in (before, after)))
     if change is None:
-        return _refused(pair, "a latency of nothing cannot be compared")
+        return _refused(pair, "the times are too far apart to be compared")
     return _judged(before, after, unit, change, SEPARATE)
 
 

@@ -147,14 +147,15 @@ def keyed(**shapes: Shape) -> Shape:
     return check
 
 
-def interval(shape: Shape) -> Shape:
-    """An object as ``shape`` wants it, its ``low`` no greater than its ``high``."""
+def interval(key: str, shape: Shape) -> Shape:
+    """An object as ``shape`` wants it, its ``key`` between its ``low`` and its ``high``."""
 
     def check(value: Any, where: str) -> None:
         shape(value, where)
-        if value["low"] is not None and value["high"] is not None and value["low"] > value["high"]:
-            high = _shown(value["high"])
-            raise ShapeError(f"{where}.low", _shown(value["low"]), f"no more than high, {high}")
+        low, middle, high = (value[name] for name in ("low", key, "high"))
+        if not low <= middle <= high:
+            between = f"between low, {_shown(low)}, and high, {_shown(high)}"
+            raise ShapeError(f"{where}.{key}", _shown(middle), between)
 
     return check
 

@@ -69,7 +69,7 @@ def _set(*path, to):
         ),
         (
             _set("files", 0, "accuracy", "low", to=0.99),
-            "files[0].accuracy.low is 0.99; expected no more than high, ",
+            "files[0].accuracy.top1 is 0.92; expected between low, 0.99, and high, 0.9",
         ),
         (
             _set("files", 1, "latency", 0, "percentiles", 50, to=0.0),

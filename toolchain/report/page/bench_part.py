@@ -11,7 +11,7 @@ from .blocks import folded, grid, picture, section
 from .budget_badges import budget_table
 from .class_changes_text import class_lines, confusion_table
 from .files_table import files_table, more_table
-from .files_view import FileView, legend, views
+from .files_view import FileView, chip, legend, views
 from .markup import Markup, join, tag
 from .numbers import counted
 from .pictures.class_changes import MOST_CLASSES, class_changes, compared
@@ -119,14 +119,18 @@ def _classes(shown: Sequence[FileView], pictures: Pictures) -> Iterator[Markup |
 
 
 def _layers(bench: Bench, shown: Sequence[FileView], pictures: Pictures) -> Iterator[Markup | None]:
-    """Of each file with a profile; the last is open, the others folded."""
-    found = []
-    for one in shown:
+    """Of each file with a profile, folded but for the last one if its layers were timed."""
+    known = [one for one in shown if one.entry["profile"]]
+    for one in known:
+        timed = any(layer["ms"] is not None for layer in one.entry["profile"]["layers"])
         drawn = grid(
             picture(
-                f"Dearest {MOST_LAYERS} layers",
+                f"Dearest {MOST_LAYERS} layers" + ("" if timed else ", at best"),
                 layer_times(pictures, one),
-                "Share of the time, or what limits the layer, on the right.",
+                "Time and share of it on the right."
+                if timed
+                else "What the machine allows, and what limits the layer; nnc bench --profile "
+                "times each, too.",
             ),
             picture(
                 "Roofline",
@@ -135,11 +139,8 @@ def _layers(bench: Bench, shown: Sequence[FileView], pictures: Pictures) -> Iter
             ),
         )
         if drawn is not None:
-            found.append((one, join(tag("p", legend([one]), " ", _attained(one)), drawn)))
-    for one, inner in found[:-1]:
-        yield folded(one.name, inner)
-    if found:
-        yield found[-1][1]
+            title = join(chip(one), " ", tag("b", one.name), " ", tag("span", _attained(one)))
+            yield folded(title, drawn, opened=timed and one is known[-1])
 
 
 def _roof(bench: Bench, view: FileView) -> str:
@@ -152,5 +153,4 @@ def _attained(view: FileView) -> str:
     profile = view.entry["profile"]
     if profile["measured_ms"] is None:
         return ""
-    text = conclusion(profile)
-    return f"{text[0].upper()}{text[1:]}."
+    return conclusion(profile)

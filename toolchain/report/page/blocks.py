@@ -33,10 +33,10 @@ def grid(*figures: Markup | None) -> Markup | None:
     return tag("div", found, _class="grid") if found else None
 
 
-def folded(title: str, *content: Any) -> Markup | None:
-    """A part that opens when it is asked for; None without content."""
+def folded(title: Any, *content: Any, opened: bool = False) -> Markup | None:
+    """A part that opens when it is asked for, or is ``opened``; None without content."""
     inner = join(*content)
-    return tag("details", tag("summary", title), inner) if inner else None
+    return tag("details", tag("summary", title), inner, open=opened) if inner else None
 
 
 def tiles(every: Iterable[Tile]) -> Markup | None:

@@ -26,7 +26,7 @@ def budget_summary(verdicts: Sequence[Verdict]) -> Markup | None:
         return None
     found = Counter(one["verdict"] for one in verdicts)
     marks = [_badge(name, f"{found[name]} {name}") for name in MARKS if found[name]]
-    return tag("p", "Budgets: ", [join(one, " ") for one in marks], _class="summary")
+    return join("Budgets: ", [join(one, " ") for one in marks])
 
 
 def budget_table(verdicts: Sequence[Verdict]) -> Markup | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from typing import Any
 
 from .... import __version__
 from ..plain_text import one_line
@@ -12,7 +13,7 @@ from .blocks import tiles
 from .budget_badges import budget_summary
 from .headline import headline
 from .markup import Markup, join, tag
-from .measured_part import measured_part, when
+from .measured_part import measured_part, noise_badge, when
 from .numbers import counted
 from .run_part import run_part, scan_part
 from .subject import Subject
@@ -64,7 +65,7 @@ def _subject(subject: Subject, name: str, pictures: Pictures, output: str) -> Ma
             tag("h2", one_line(subject.title) or "result"),
             None if found is None else tag("p", found.claim, _class="claim"),
             None if found is None else tag("p", found.sure, _class="sure"),
-            None if bench is None else budget_summary(bench["budgets"]),
+            None if bench is None else _badges(bench),
         ),
         None if found is None else tiles(found.tiles),
         None if bench is None else bench_part(bench, pictures),
@@ -73,6 +74,13 @@ def _subject(subject: Subject, name: str, pictures: Pictures, output: str) -> Ma
         measured_part(subject, output),
         id=name,
     )
+
+
+def _badges(bench: Mapping[str, Any]) -> Markup | None:
+    """Budgets and noise at a glance; None where there is nothing to warn of."""
+    noisy = bench["noise"]["verdict"] == "noisy"
+    found = budget_summary(bench["budgets"]), noise_badge(bench["noise"]) if noisy else None
+    return tag("p", join(*found), _class="summary") if any(found) else None
 
 
 def _about(subject: Subject) -> str:

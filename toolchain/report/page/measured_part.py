@@ -11,7 +11,7 @@ from .blocks import command_blocks, facts, folded, section
 from .markup import Markup, join, tag
 from .subject import Subject
 
-__all__ = ["machine_facts", "measured_part", "when"]
+__all__ = ["machine_facts", "measured_part", "noise_badge", "when"]
 
 WORDS = {"quiet": "quiet", "noisy": "noisy", "unknown": "not known"}
 
@@ -32,7 +32,6 @@ def measured_part(subject: Subject, output: str) -> Markup | None:
 
 
 def _noise(noise: Mapping[str, Any]) -> Markup:
-    verdict = noise["verdict"]
     shares = [
         f"{100 * noise[key]:.1f} % {words}"
         for key, words in (
@@ -43,13 +42,15 @@ def _noise(noise: Mapping[str, Any]) -> Markup:
     ]
     reasons = [tag("li", one_line(line)) for line in noise["reasons"]]
     return join(
-        tag(
-            "p",
-            tag("span", f"machine: {WORDS[verdict]}", _class=f"badge noise-{verdict}"),
-            f" {'; '.join(shares)}." if shares else "",
-        ),
+        tag("p", noise_badge(noise), f" {'; '.join(shares)}." if shares else ""),
         tag("ul", reasons, _class="warnings") if reasons else None,
     )
+
+
+def noise_badge(noise: Mapping[str, Any]) -> Markup:
+    """Whether the machine was quiet enough to trust the times."""
+    verdict = noise["verdict"]
+    return tag("span", f"machine: {WORDS[verdict]}", _class=f"badge noise-{verdict}")
 
 
 def _settings(bench: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -61,7 +62,8 @@ def _settings(bench: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "rounds", f"{told['rounds']} in {told['launches']} launches, seed {told['seed']}"
     yield "timed", f"{told['seconds']:g} s a file"
     if told["cpus"]:
-        yield "pinned to", f"cores {', '.join(map(str, told['cpus']))}"
+        cores = "core" if len(told["cpus"]) == 1 else "cores"
+        yield "pinned to", f"{cores} {', '.join(map(str, told['cpus']))}"
     if bench["data"]:
         data = bench["data"]
         yield "test images", f"{data['images']:,} of {one_line(data['name'])}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .....runtimes.verdicts.wording import digits
-
 __all__ = ["count_axis", "free_place", "percent_axis", "positive_axis", "short"]
 
 WIDE = 4.0
 """Values whose greatest is so many times the least are better seen on a logarithmic axis."""
+
+WIDEST, LEAST, MOST = 1e9, 1e-9, 1e15
+"""How far an axis spans, from where and to where: what lies beyond was measured by no clock."""
 
 DIRECTIONS = (
     *((1.0, 0.0), (0.7, 0.7), (0.7, -0.7), (0.0, 1.0)),
@@ -19,13 +20,14 @@ DIRECTIONS = (
 
 
 def positive_axis(axis: Any, values: Sequence[float], *, room: float = 0.06) -> None:
-    """Limits around ``values`` (above 0), plain numbers; logarithmic where they are far apart."""
+    """Limits around ``values`` (0 or more), plain numbers; logarithmic where they are far apart."""
     import math
 
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-    low, high = min(values), max(values)
-    wide = low > 0 and high / low > WIDE
+    high = min(max(*values, LEAST), MOST)
+    low = min(max(min(values), LEAST, high / WIDEST), high)
+    wide = high / low > WIDE
     if wide:
         axis.axes.set(**{f"{axis.axis_name}scale": "log"})
         stretch = room * math.log(high / low)
@@ -100,10 +102,7 @@ def short(text: str, most: int) -> str:
 
 
 def _plain(value: float) -> str:
-    if value >= 1000:
-        return f"{value:,.0f}"
-    text = digits(value)
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{value:,.0f}" if 1000 <= value < 1e7 else f"{value:.4g}"
 
 
 def _overlap(

@@ -67,6 +67,8 @@ def _order(view: FileView) -> list[int]:
 
 
 def _paint(figure: Figure, files: Sequence[FileView], order: Sequence[int]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     axes = figure.subplots()
     axes.axvline(0, color=INK, lw=1)
     step = 0.62 / max(len(files), 2)
@@ -96,4 +98,5 @@ def _paint(figure: Figure, files: Sequence[FileView], order: Sequence[int]) -> N
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
     axes.spines["left"].set_visible(False)
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.set_xlabel("change of accuracy, points; filled: shown, open: not shown")

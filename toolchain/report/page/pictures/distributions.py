@@ -56,7 +56,7 @@ def density(percentiles: Sequence[float], grid: np.ndarray[Any, Any]) -> np.ndar
     step = float(grid[1] - grid[0])
     width = max(width, step)
     heights = np.exp(-0.5 * ((grid[:, None] - values) / width) ** 2).sum(axis=1)
-    found: np.ndarray[Any, Any] = heights / heights.max()
+    found: np.ndarray[Any, Any] = heights / max(float(heights.max()), 1e-12)
     return found
 
 

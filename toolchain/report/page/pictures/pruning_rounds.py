@@ -48,7 +48,17 @@ def _paint(figure: Figure, pruning: Pruning) -> None:
         axes.plot(left, pruned, "o", ms=7, mfc=PAPER, mec=colour, mew=1.6, zorder=3)
         axes.plot(left, retrained, "o", ms=8, color=colour, zorder=3)
         x, y = left, retrained
-    room = 0.08 * max(highest - lowest, 0.01)
+    for place, height, first in ((1.0, pruning.accuracy_before, True), (x, y, False)):
+        axes.annotate(
+            percent(height, 1),
+            (place, height),
+            xytext=(0, 7),
+            textcoords="offset points",
+            ha="left" if first else "right",
+            fontsize=11,
+            fontweight="bold",
+        )
+    room = 0.14 * max(highest - lowest, 0.01)
     percent_axis(axes.yaxis, lowest - room, min(highest + room, 1.0 + room))
     percent_axis(axes.xaxis, max(0.0, x - 0.05), 1.03)
     axes.invert_xaxis()
