@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, NncError
 from ...runtimes.base import TensorSpec
+from ...runtimes.trt_callbacks import new_logger
 from ...runtimes.trt_compat import (
     build_plan,
     dtype_name,
     new_builder,
     new_config,
-    new_logger,
     parse_onnx,
     read_timing_cache,
     use_timing_cache,
@@ -88,7 +88,7 @@ def build_engine(
     if timings is not None:
         use_timing_cache(config, timings.read())
     start = time.monotonic()
-    plan = build_plan(builder, network, config)
+    plan = build_plan(library, builder, network, config)
     seconds = time.monotonic() - start
     if plan is None:
         raise NncError(f"{source}: {library.title} built no engine: {notes.failure(model)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import signal
 import subprocess
 import sys
 from importlib import metadata
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from nnc.errors import InputError, MissingError
-from nnc.runtimes import trt_compat
+from nnc.runtimes import trt_callbacks, trt_compat
 
 ROOT = Path(__file__).parents[2]
 SPEAKERS = (
@@ -42,7 +43,7 @@ def log():
 
 @pytest.fixture
 def tools(rtx, log):
-    logger = trt_compat.new_logger(rtx, lambda severity, text: log.append((severity, text)))
+    logger = trt_callbacks.new_logger(rtx, lambda severity, text: log.append((severity, text)))
     return rtx, logger, trt_compat.new_builder(rtx, logger)
 
 
@@ -114,7 +115,7 @@ def test_a_network_is_parsed_and_built(tools, net):
     assert trt_compat.dtype_name(entry.dtype) == "float32"
     config = trt_compat.new_config(rtx, builder, precision="int8", targets=[86, 89])
     assert config.num_compute_capabilities == 2
-    plan = trt_compat.build_plan(builder, parsed.network, config)
+    plan = trt_compat.build_plan(rtx, builder, parsed.network, config)
     assert plan[:4] == b"vtrt"
 
 
@@ -141,6 +142,35 @@ def test_the_log_is_handed_on(tools, log, net):
     trt_compat.parse_onnx(rtx, builder, logger, b"nonsense")
     assert {severity for severity, _ in log} & {"error", "internal_error"}
     assert all("\n" not in text for _, text in log)
+
+
+@pytest.mark.parametrize("when", ["parsing", "building"])
+def test_an_interrupt_in_a_callback_is_not_lost(rtx, net, when):
+    """In C++ a KeyboardInterrupt from a logger is printed and forgotten, and the build goes on."""
+    heard = []
+
+    def listen(severity, text):
+        heard.append(text)
+        if pressed and len(heard) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    pressed = False
+    logger = trt_callbacks.new_logger(rtx, listen)
+    builder = trt_compat.new_builder(rtx, logger)
+    model = net.tiny_model(batch=4).SerializeToString()
+    heard.clear()
+    if when == "parsing":
+        pressed = True
+        with pytest.raises(KeyboardInterrupt):
+            trt_compat.parse_onnx(rtx, builder, logger, model)
+        return
+    parsed = trt_compat.parse_onnx(rtx, builder, logger, model)
+    config = trt_compat.new_config(rtx, builder, precision="fp32", targets=[89])
+    heard.clear()
+    pressed = True
+    with pytest.raises(KeyboardInterrupt):
+        trt_compat.build_plan(rtx, builder, parsed.network, config)
+    assert not any("Engine generation completed" in text for text in heard)
 
 
 @pytest.mark.parametrize(
