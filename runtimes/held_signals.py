@@ -17,7 +17,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def held_signals() -> Iterator[Callable[[], bool]]:
     """Let no signal raise inside the block; the first that came is answered when it ends.
 
-    Where a library calls back into Python, the interpreter raises KeyboardInterrupt in the callback,
+    Where a library calls back into Python, the interpreter raises KeyboardInterrupt in that call,
     and the library prints and forgets it: the work goes on as if nobody had pressed a key. Yields a
     function that says whether a signal waits, for work that can be stopped half-way. Signals that
     have no Python handler do what they always do, and so do all outside the main thread.

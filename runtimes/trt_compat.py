@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import tensorrt as trt
 
 __all__ = [
-    "EXTRAS",
     "FLAVOURS",
+    "PRECISIONS",
     "Library",
     "Parsed",
     "ParserFault",
@@ -48,14 +48,13 @@ __all__ = [
 FLAVOURS = ("tensorrt", "rtx")
 """TensorRT for data centres, workstations and Jetson, and TensorRT for RTX (consumer cards)."""
 
-EXTRAS = {"tensorrt": "trt", "rtx": "rtx"}
-"""The extra of nnc that installs each flavour."""
+PRECISIONS = ("int8", "fp16", "fp32")
+"""What an engine's layers are to compute in; int8 leaves the rest in fp16."""
 
 _MODULES = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
 _TITLES = {"tensorrt": "TensorRT", "rtx": "TensorRT for RTX"}
 _DISTRIBUTIONS = {"tensorrt": "tensorrt-cu{}", "rtx": "tensorrt-rtx-cu{}"}
 _CUDA_MAJORS = (14, 13, 12, 11)
-_PRECISIONS = ("fp32", "fp16", "int8")
 _DTYPES = {
     "FLOAT": "float32",
     "HALF": "float16",
@@ -223,8 +222,8 @@ def new_config(
     this machine. The plan keeps its layers' details for the inspector. Raises InputError for a
     precision or target that the library does not know.
     """
-    if precision not in _PRECISIONS:
-        raise InputError(f"precision '{precision}': expected one of {', '.join(_PRECISIONS)}")
+    if precision not in PRECISIONS:
+        raise InputError(f"precision '{precision}': expected one of {', '.join(PRECISIONS)}")
     module = library.module
     config = builder.create_builder_config()
     config.profiling_verbosity = module.ProfilingVerbosity.DETAILED

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...errors import InputError
-from ...runtimes.trt_compat import FLAVOURS
+from ...runtimes.trt_compat import FLAVOURS, PRECISIONS
 from ..int8_settings import Int8Settings
 
-__all__ = ["DEFAULT_BATCH", "PRECISIONS", "TARGET_GPUS", "TrtSettings"]
-
-PRECISIONS = ("int8", "fp16", "fp32")
+__all__ = ["DEFAULT_BATCH", "TARGET_GPUS", "TrtSettings"]
 
 DEFAULT_BATCH = (1, 1, 64)
 """One image at a time is what latency is measured on; accuracy takes many."""

@@ -12,7 +12,7 @@ from nnc.runtimes.held_signals import held_signals
 BOTH = (signal.SIGINT, signal.SIGTERM)
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     pass
 
 
@@ -22,7 +22,7 @@ def handlers():
     before = {number: signal.getsignal(number) for number in BOTH}
 
     def stop(number, frame):
-        raise Stopped(number)
+        raise StoppedError(number)
 
     for number in BOTH:
         signal.signal(number, stop)
@@ -31,24 +31,24 @@ def handlers():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("number", BOTH)
-def test_a_signal_waits_for_the_end_of_the_block(handlers, number):
-    done = []
-    with pytest.raises(Stopped) as caught, held_signals() as stopped:
+def hold(*numbers, done=None):
+    """Raise these signals inside the block, then finish its work."""
+    with held_signals() as stopped:
         assert not stopped()
-        signal.raise_signal(number)
+        for number in numbers:
+            signal.raise_signal(number)
         assert stopped()
         done.append("the rest")
+
+
+@pytest.mark.parametrize("numbers", [BOTH, BOTH[::-1], BOTH[:1]], ids=str)
+def test_the_first_signal_waits_for_the_end_of_the_block(handlers, numbers):
+    done = []
+    with pytest.raises(StoppedError) as caught:
+        hold(*numbers, done=done)
     assert done == ["the rest"]
-    assert caught.value.args == (number,)
-    assert signal.getsignal(number) is handlers
-
-
-def test_the_first_of_several_is_answered(handlers):
-    with pytest.raises(Stopped) as caught, held_signals():
-        signal.raise_signal(signal.SIGTERM)
-        signal.raise_signal(signal.SIGINT)
-    assert caught.value.args == (signal.SIGTERM,)
+    assert caught.value.args == (numbers[0],)
+    assert [signal.getsignal(number) for number in BOTH] == [handlers, handlers]
 
 
 def test_without_a_signal_nothing_happens(handlers):

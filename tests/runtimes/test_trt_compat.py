@@ -176,7 +176,7 @@ def test_an_interrupt_in_a_callback_is_not_lost(rtx, net, when):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"precision": "int4"}, "expected one of fp32, fp16, int8"),
+        ({"precision": "int4"}, "expected one of int8, fp16, fp32"),
         ({"precision": "int8", "targets": [90]}, r"cannot build for compute capability 90.* 75"),
     ],
 )
