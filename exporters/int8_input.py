@@ -151,6 +151,6 @@ def _raise_opset(model: ModelProto, source: str) -> ModelProto:
         return version_converter.convert_version(model, CONVERT_TO_OPSET)
     except Exception as error:  # the converter raises whatever its C++ side throws
         raise InputError(
-            f"{source} uses opset {versions[0]}, int8 needs {LOWEST_OPSET} or later, and it cannot "
+            f"{source} uses opset {versions[0]}, {LOWEST_OPSET} or later is needed, and it cannot "
             "be converted; export it again with a later opset"
         ) from error

@@ -23,19 +23,23 @@ def held_signals() -> Iterator[Callable[[], bool]]:
     have no Python handler do what they always do, and so do all outside the main thread.
     """
     waiting: list[tuple[int, Any]] = []
+
+    def wait(number: int, frame: Any) -> None:
+        waiting.append((number, frame))
+
     before: dict[int, Callable[[int, Any], object]] = {}
     if threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
             handler = signal.getsignal(number)
             if callable(handler):
                 before[number] = handler
-                signal.signal(number, lambda came, frame: waiting.append((came, frame)))
+                signal.signal(number, wait)
     try:
         yield lambda: bool(waiting)
     finally:
-        for number, handler in before.items():
+        for held, own in before.items():
             with suppress(ValueError):  # the interpreter is ending
-                signal.signal(number, handler)
+                signal.signal(held, own)
         if waiting:
-            number, frame = waiting[0]
-            before[number](number, frame)
+            came, frame = waiting[0]
+            before[came](came, frame)

@@ -319,7 +319,11 @@ def _fault(error: trt.ParserError) -> ParserFault:
     # 8.6 knows a node by its number alone.
     name = error.node_name() if hasattr(error, "node_name") else f"number {error.node()}"
     op = error.node_operator() if hasattr(error, "node_operator") else ""
-    return ParserFault(name, op, " ".join(str(error.desc()).split()))
+    reason = " ".join(str(error.desc()).split())
+    # The text of a failed check says little alone, and nothing where the check is "false".
+    kind = str(getattr(error.code(), "name", "")).lower().replace("_", " ")
+    said = "" if reason in ("", "false") else reason
+    return ParserFault(name, op, ": ".join(filter(None, (kind, said))) or "it gave no reason")
 
 
 def _built_for_cuda(flavour: str, version: str) -> str:

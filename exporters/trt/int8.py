@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, NncError
 from ...progress import SILENT, Progress
+from ...runtimes.reasons import short_reason
 from ..guard.plan import Plan
 from ..int8_images import Batches, FittingImages
 from ..int8_input import input_shape
@@ -45,12 +46,11 @@ def quantised_model(
     ``images()`` yields the calibration images; ``judge`` holds others, and None judges nothing.
     ``plan`` is an earlier search's, to be made again without searching. Raises BudgetError where
     nothing that was tried holds the limits, InputError for images that do not fit the model or a
-    plan that was made for another file, MissingError where ONNX Runtime is not installed.
+    plan that was made for another file.
     """
     from ..guard.builder import Builder
     from ..guard.search import Search
 
-    need("calibrating", "onnxruntime")
     _check_plan(plan, parent_sha256, source)
     fitting = FittingImages(images, prepared, settings.samples, source)
     first = settings.candidates()[: None if judge is not None else 1]
@@ -108,10 +108,23 @@ def judge_of(
     held_back: TestPart | None,
     card: ModelCard,
     settings: Int8Settings,
+    source: str,
 ) -> Judge | None:
-    """What compares a model with the float one ``prepared``; None where nothing limits the loss."""
+    """What compares a model with the float one ``prepared``; None where nothing limits the loss.
+
+    Raises InputError, naming the model by ``source``, where ONNX Runtime cannot load it, which
+    int8 is calibrated and judged with; MissingError where it is not installed.
+    """
     from ..guard.held_back import Judge
 
+    need("calibrating", "onnxruntime")
+    try:
+        _load(prepared)
+    except Exception as error:  # ONNX Runtime's own exceptions share no public base class
+        raise InputError(
+            f"{source}: ONNX Runtime, which int8 is calibrated with, cannot load it "
+            f"({short_reason(error)}); build it with --precision fp16 or fp32"
+        ) from error
     if held_back is None:
         return None
     return Judge(
@@ -154,13 +167,17 @@ def _sampler(builder: Builder, source: str) -> Any:
 def _check_runs(model: ModelProto, source: str) -> None:
     """Load the model as a user would: what ONNX Runtime refuses must not reach the disk."""
     import onnx
+
+    try:
+        onnx.checker.check_model(model)
+        _load(model)
+    except Exception as error:  # as above
+        raise NncError(f"{source}: the Q/DQ model cannot be run ({short_reason(error)})") from error
+
+
+def _load(model: ModelProto) -> None:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.log_severity_level = 4
-    try:
-        onnx.checker.check_model(model)
-        ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own exceptions share no public base class
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise NncError(f"{source}: the Q/DQ model cannot be run ({reason})") from error
+    ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
