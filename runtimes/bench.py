@@ -13,10 +13,10 @@ from ..progress import SILENT, Progress
 from .accuracy import Accuracy, Answers, TestPart, check_batch
 from .artifact import NO_OVERRIDES, Artifact, CardOverrides, read_artifact
 from .base import RuntimeOptions, check_place
+from .bench_rows import bench_rows
 from .environment import describe_environment
 from .gpu_latency import UNSTEADY, GpuLatency, summarise_gpu
 from .latency import Latency, Speedup, runs_per_round, summarise
-from .registry import find_runtime
 from .statistics import LEAST_VALUES
 from .worker_process import WorkerProcess
 
@@ -40,6 +40,7 @@ class BenchSettings:
     """How to measure; every field is checked when the object is built."""
 
     device: str = "cpu"
+    """``cpu``, ``cuda``, or both with a comma between: rows of the first one first."""
     threads: int = 1
     """Threads of one inference on the CPU."""
     batch_size: int = 1
@@ -56,12 +57,15 @@ class BenchSettings:
     """Whether nodes that the provider does not take may run on the CPU."""
     trust: bool = False
     """Whether to load an engine that has no sidecar."""
+    torch_compile: bool = False
+    """Measure checkpoints compiled by PyTorch, too, beside eager."""
     images: int | None = None
     """Images to measure accuracy on: the first so many that the test part yields; None for all."""
 
     def __post_init__(self) -> None:
-        check_place(self.device, self.threads)
-        if self.provider is not None and self.device == "cpu":
+        for device in self.devices:
+            check_place(device, self.threads)
+        if self.provider is not None and "cuda" not in self.devices:
             raise InputError(f"provider '{self.provider}' runs on a GPU; use --device cuda")
         _ = self.options
         _whole("batch size", self.batch_size, 1, 65_536)
@@ -73,6 +77,11 @@ class BenchSettings:
         # False for NaN as well, and safe for whole numbers that no float can hold.
         if not number or not 0 < self.seconds <= 3600:
             raise InputError(f"seconds {self.seconds}: expected a number above 0, 3600 at most")
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """What to compute on, the first one first."""
+        return tuple(self.device.split(","))
 
     @property
     def options(self) -> RuntimeOptions:
@@ -163,19 +172,26 @@ def bench(
     Raises InputError for bad files, NncError where a process dies, MissingError where this machine
     lacks a package or device. No process survives, however this ends.
     """
-    artifacts = _artifacts(files, overrides, defaults, settings.options)
-    devices = [find_runtime(artifact.path).device(settings.device) for artifact in artifacts]
+    options = settings.options
+    rows = bench_rows(
+        _artifacts(files, overrides, defaults, options),
+        settings.devices,
+        options,
+        torch_compile=settings.torch_compile,
+    )
+    artifacts = [row.artifact for row in rows]
     feeds = [_timed_batch(artifact, settings, test) for artifact in artifacts]
     with ExitStack() as stack:
         workers, names, costs = [], [], []
         with progress.task("warming up", len(artifacts)) as task:
-            for artifact, device, images in zip(artifacts, devices, feeds, strict=True):
+            for row, images in zip(rows, feeds, strict=True):
+                artifact = row.artifact
                 worker = stack.enter_context(
                     WorkerProcess(
                         artifact.path,
-                        device=device,
+                        device=row.device,
                         threads=settings.threads,
-                        options=settings.options,
+                        options=row.options,
                     )
                 )
                 name, limits = worker.open(artifact.card.input)
@@ -196,14 +212,14 @@ def bench(
                 "or its clock changes; measure again with clocks locked",
                 *(artifact.path, 100 * gpu.variation, 100 * UNSTEADY),
             )
-    measured = zip(artifacts, names, devices, accuracies, figures, memory, gpus, strict=True)
+    measured = zip(rows, names, accuracies, figures, memory, gpus, strict=True)
     return BenchResult(
         settings=settings,
         environment=describe_environment(),
         data=test.name if test is not None and settings.accuracy else None,
         files=tuple(
-            FileResult(artifact, name, device, accuracy, latency, speedup, peak, gpu)
-            for artifact, name, device, accuracy, (latency, speedup), peak, gpu in measured
+            FileResult(row.artifact, name, row.device, accuracy, latency, speedup, peak, gpu)
+            for row, name, accuracy, (latency, speedup), peak, gpu in measured
         ),
     )
 

@@ -15,6 +15,7 @@ COLUMNS = ("accuracy", "size", "params", "MACs", "latency ms", "memory", "speed-
 
 RUNTIME_TITLES = {
     "pytorch": "PyTorch eager",
+    "pytorch-compiled": "PyTorch compiled",
     "onnxruntime": "ONNX Runtime",
     "tensorrt": "TensorRT",
     "tensorrt-rtx": "TensorRT for RTX",
@@ -139,5 +140,7 @@ def _name(result: Mapping[str, Any]) -> str:
 
 def _runtime(result: Mapping[str, Any]) -> str:
     title = RUNTIME_TITLES.get(result["runtime"], one_line(result["runtime"]))
-    provider = result.get("provider")
+    # An engine runs on a GPU alone; of the others it is said.
+    place = result["device"] if result["runtime"].startswith("pytorch") else "cpu"
+    provider = result.get("provider") or (place if place != "cpu" else "")
     return f"{title}, {provider}" if provider else title
