@@ -24,7 +24,7 @@ from .trt.int8 import judge_of, quantised_model
 from .trt.place import Place, find_place
 from .trt.result import EngineResult, Quantised
 from .trt.rules import LAYERS
-from .trt.settings import TrtSettings
+from .trt.settings import DEFAULT_BATCH, TrtSettings
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -147,7 +147,7 @@ def quantise(
     if kept is not None:
         _keep(model, card, kept, overwrite=overwrite)
     if place is None:
-        raise MissingError(_unfinished(lacking, kept, output))
+        raise MissingError(_unfinished(lacking, kept, output, settings))
     built_of, drop = model, None
     if not place.library.strongly_typed:
         # There flags bring the rest to fp16, and only 8 is so old that it wants float weights.
@@ -199,11 +199,17 @@ def _place(settings: TrtSettings, *, wait: bool) -> tuple[Place | None, MissingE
         return None, error
 
 
-def _unfinished(lacking: MissingError | None, kept: Path | None, output: Path) -> str:
+def _unfinished(
+    lacking: MissingError | None, kept: Path | None, output: Path, settings: TrtSettings
+) -> str:
+    words = ["nnc quantise", kept.name if kept else "", "--backend trt"]
+    if settings.batch != DEFAULT_BATCH:
+        words.append(f"--batch {','.join(map(str, settings.batch))}")
+    if settings.workspace_mb is not None:
+        words.append(f"--workspace-mb {settings.workspace_mb}")
     return (
         f"{lacking}. The int8 model is in {kept}: on a machine that can build, "
-        f"nnc quantise {kept and kept.name} --backend trt -o {output.name} "
-        "makes the engine at once, without calibrating"
+        f"{' '.join(words)} -o {output.name} makes the engine at once, without calibrating"
     )
 
 

@@ -179,6 +179,14 @@ def test_a_folder_is_no_model(nnc, tmp_path) -> None:
     assert result.err == f"nnc: error: {tmp_path} is a directory; expected a file\n"
 
 
+def test_an_engine_is_no_model(nnc, tmp_path) -> None:
+    path = tmp_path / "net.engine"
+    path.write_bytes(b"vtrt")
+    result = nnc("quantise", path, "--backend", "trt")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"nnc: error: {path} is what this command makes; expected a file")
+
+
 def test_ctrl_c_in_the_middle_of_a_build_leaves_nothing(
     nnc, tmp_path, tiny_onnx, monkeypatch
 ) -> None:

@@ -198,6 +198,8 @@ def output_path(source: Path, given: Path | None, suffix: str) -> tuple[Path, Pa
         check_input(path)
         folder = Path() if path is not source else source.parent
         given = folder / (path.stem + suffix)
+        if _same_file(given, path):
+            raise InputError(f"{path} is what this command makes; expected a file to make it of")
     check_suffix(given, "." + suffix.rpartition(".")[2])
     if _same_file(given, path):
         raise InputError(f"output {given} is the input itself; choose another -o")

@@ -169,7 +169,11 @@ def test_without_a_library_the_checked_file_is_written_all_the_same(
     with pytest.raises(MissingError, match="needs an NVIDIA GPU"):
         quantise(tiny_artifact, tmp_path / "out.engine", data, RTX)
     assert [each.name for each in tmp_path.iterdir()] == ["tiny.onnx"]
-    with pytest.raises(MissingError, match=r"nnc quantise out\.qdq\.onnx --backend trt -o out"):
-        quantise(tiny_artifact, tmp_path / "out.engine", data, replace(RTX, keep_onnx=True))
+    rest = (
+        r"nnc quantise out\.qdq\.onnx --backend trt --batch 2,2,4 --workspace-mb 9 -o out\.engine"
+    )
+    settings = replace(RTX, keep_onnx=True, batch=(2, 2, 4), workspace_mb=9)
+    with pytest.raises(MissingError, match=rest):
+        quantise(tiny_artifact, tmp_path / "out.engine", data, settings)
     assert {each.name for each in tmp_path.iterdir()} == {"tiny.onnx", "out.qdq.onnx"}
     assert read_artifact(tmp_path / "out.qdq.onnx").card.history[-1].settings["backend"] == "trt"
