@@ -98,6 +98,13 @@ def test_help_loads_no_tensorrt(nnc) -> None:
     assert not {"tensorrt", "tensorrt_rtx"} & (set(sys.modules) - before)
 
 
+def test_help_knows_the_gpus_that_the_settings_know() -> None:
+    from nnc.exporters.trt import settings
+    from nnc.toolchain.cli import engine_options
+
+    assert engine_options.TARGET_GPUS == settings.TARGET_GPUS
+
+
 def test_an_int8_engine_with_its_report(nnc, tmp_path, tiny_onnx, small_npz) -> None:
     pytest.importorskip("tensorrt_rtx")
     output = tmp_path / "out.engine"

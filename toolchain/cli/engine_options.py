@@ -25,6 +25,12 @@ log = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+TARGET_GPUS = (
+    *("auto", "75", "80", "86", "87", "89", "90"),
+    *("100", "103", "110", "120", "121"),
+)
+"""Those of `nnc.exporters.trt.settings`, which help must not load."""
+
 _OF_BACKEND = {
     "ort": ("target", "never_slower", "weights_only"),
     "trt": ("flavour", "precision", "batch", "workspace_mb", "target_gpu", "keep_onnx"),
@@ -107,7 +113,8 @@ def engine_options(function: F) -> F:
     )
     @click.option(
         "--target-gpu",
-        type=click.Choice(["auto", "75", "80", "86", "89", "90", "120", "121"]),
+        type=click.Choice(TARGET_GPUS),
+        metavar="auto|75|80|86|87|89|90|...",
         default="auto",
         show_default=True,
         help="trt: compute capability it is for; auto: the GPU here, or with RTX all from 8.0 on.",
