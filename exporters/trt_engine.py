@@ -15,6 +15,7 @@ from ..runtimes.trt_sidecar import Sidecar, sidecar_path
 from ..whole_files import check_output, write_whole
 from .int8_images import Batches
 from .int8_input import prepare
+from .packages import need
 from .trt.describe import describe
 from .trt.engine import build_engine, check_parses
 from .trt.explicit import check_explicit, is_quantised, why_float
@@ -118,14 +119,17 @@ def quantise(
         check_explicit(loaded, source)
         model = loaded
     else:
-        model = prepare(loaded, source, _PASSES)
-        if settings.precision == "int8":
+        int8 = settings.precision == "int8"
+        if int8:
+            need("calibrating", "onnxruntime")
+        model = prepare(loaded, source, _PASSES, runs_here=int8)
+        if int8:
             if data is None:
                 raise InputError(f"{source} is float; int8 takes calibration images, pass --data")
             if place is not None:
                 # Looking for int8 takes minutes; what cannot be built anyway is refused before.
                 check_parses(place.library, model, source)
-            judge = judge_of(model, data.held_back, card, settings.int8, source)
+            judge = judge_of(model, data.held_back, card, settings.int8)
             made = quantised_model(
                 model,
                 data.images,

@@ -11,7 +11,6 @@ from ...runtimes.reasons import short_reason
 from ..guard.plan import Plan
 from ..int8_images import Batches, FittingImages
 from ..int8_input import input_shape
-from ..packages import need
 from ..profiles import TENSORRT
 from .qdq import insert_qdq
 from .result import Quantised
@@ -108,23 +107,10 @@ def judge_of(
     held_back: TestPart | None,
     card: ModelCard,
     settings: Int8Settings,
-    source: str,
 ) -> Judge | None:
-    """What compares a model with the float one ``prepared``; None where nothing limits the loss.
-
-    Raises InputError, naming the model by ``source``, where ONNX Runtime cannot load it, which
-    int8 is calibrated and judged with; MissingError where it is not installed.
-    """
+    """What compares a model with the float one ``prepared``; None where nothing limits the loss."""
     from ..guard.held_back import Judge
 
-    need("calibrating", "onnxruntime")
-    try:
-        _load(prepared)
-    except Exception as error:  # ONNX Runtime's own exceptions share no public base class
-        raise InputError(
-            f"{source}: ONNX Runtime, which int8 is calibrated with, cannot load it "
-            f"({short_reason(error)}); build it with --precision fp16 or fp32"
-        ) from error
     if held_back is None:
         return None
     return Judge(
@@ -167,17 +153,12 @@ def _sampler(builder: Builder, source: str) -> Any:
 def _check_runs(model: ModelProto, source: str) -> None:
     """Load the model as a user would: what ONNX Runtime refuses must not reach the disk."""
     import onnx
-
-    try:
-        onnx.checker.check_model(model)
-        _load(model)
-    except Exception as error:  # as above
-        raise NncError(f"{source}: the Q/DQ model cannot be run ({short_reason(error)})") from error
-
-
-def _load(model: ModelProto) -> None:
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.log_severity_level = 4
-    ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    try:
+        onnx.checker.check_model(model)
+        ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own exceptions share no public base class
+        raise NncError(f"{source}: the Q/DQ model cannot be run ({short_reason(error)})") from error
