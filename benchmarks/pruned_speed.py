@@ -1,6 +1,6 @@
 """How much faster pruned networks run at 224x224: whole against pruned, in ONNX Runtime.
 
-    python benchmarks/pruned_speed.py [--rounds 15] [--seconds 6]
+    python benchmarks/pruned_speed.py [--seconds 6]
 
 For each network a fraction of every layer's channels is pruned (groups of smallest L2 norm, kept in
 multiples of 8) and removed by the export; no weight need be trained for that. Whole and pruned
@@ -53,13 +53,12 @@ def export_pair(arch: str, fraction: float, folder: Path) -> tuple[list[Path], f
 
 
 @click.command()
-@click.option("--rounds", default=15, show_default=True)
 @click.option("--seconds", default=6.0, show_default=True, help="Timed seconds a file.")
-def main(rounds: int, seconds: float) -> None:
+def main(seconds: float) -> None:
     """Print a line for each network."""
     from nnc.runtimes.bench import BenchSettings, bench
 
-    settings = BenchSettings(rounds=rounds, seconds=seconds, accuracy=False)
+    settings = BenchSettings(seconds=seconds, accuracy=False)
     for arch, fraction, aim in CASES:
         with tempfile.TemporaryDirectory() as folder:
             files, gone = export_pair(arch, fraction, Path(folder))

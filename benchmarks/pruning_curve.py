@@ -22,8 +22,8 @@ def paint(figure: Any, results: list[list[dict[str, Any]]]) -> None:
     panels = figure.subplots(1, len(results), squeeze=False)[0]
     for axes, entries, colour in zip(panels, results, COLOURS, strict=False):
         reference = entries[0]["accuracy"]["top1"]
-        points = sorted(entries, key=lambda entry: entry["parameters"])
-        x = [entry["parameters"] / 1e6 for entry in points]
+        points = sorted(entries, key=lambda entry: entry["size"]["parameters"])
+        x = [entry["size"]["parameters"] / 1e6 for entry in points]
         y = [entry["accuracy"]["top1"] for entry in points]
         low = [entry["accuracy"]["top1"] - entry["accuracy"]["low"] for entry in points]
         high = [entry["accuracy"]["high"] - entry["accuracy"]["top1"] for entry in points]
@@ -46,7 +46,7 @@ def paint(figure: Any, results: list[list[dict[str, Any]]]) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 def main(benches: tuple[Path, ...], output: Path) -> None:
     """Draw the curves of BENCHES side by side."""
-    results = [json.loads(path.read_text())["results"] for path in benches]
+    results = [json.loads(path.read_text())["files"] for path in benches]
     png = draw(lambda figure: paint(figure, results), width=5.2 * len(results), height=4.2)
     write_figure(output, png, overwrite=True)
 

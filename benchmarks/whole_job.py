@@ -1,6 +1,6 @@
 """The whole job at 224x224: the reference in PyTorch eager against its pruned int8 file.
 
-    NNC_DATA_DIR=DATA python benchmarks/whole_job.py [--rounds 15] [--seconds 6]
+    NNC_DATA_DIR=DATA python benchmarks/whole_job.py [--seconds 6]
 
 Channels are pruned by the paper's CIFAR-10 sensitivities (groups of smallest L2 norm, multiples of
 8), removed by the export, and the rest is quantised, calibrated on CIFAR-10 images. Weights are
@@ -21,10 +21,9 @@ AIMS = {"mobilenet": (7.5, 1.2), "shufflenet": (5.5, 1.2), "alexnet": (9.0, 20.0
 
 
 @click.command()
-@click.option("--rounds", default=15, show_default=True)
 @click.option("--seconds", default=6.0, show_default=True, help="Timed seconds a file.")
 @click.option("--samples", default=64, show_default=True, help="Calibration images.")
-def main(rounds: int, seconds: float, samples: int) -> None:
+def main(seconds: float, samples: int) -> None:
     """Print a line for each network."""
     from nnc import models
     from nnc.exporters.ort_int8 import Int8Settings, quantise
@@ -33,7 +32,7 @@ def main(rounds: int, seconds: float, samples: int) -> None:
     from nnc.toolchain.data import open_data
     from nnc.toolchain.feeds import calibration_images, held_back
 
-    told = BenchSettings(rounds=rounds, seconds=seconds, accuracy=False)
+    told = BenchSettings(seconds=seconds, accuracy=False)
     data = open_data("cifar10")
     for arch, fraction, _ in CASES:
         with tempfile.TemporaryDirectory() as name:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from ..runtimes.ort_names import plain_name
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -17,12 +18,6 @@ __all__ = ["BORDERS", "Executed", "ExecutedNode", "executed_graph"]
 
 _INT8_LAYERS = ("QGemm", "QLinear", "MatMulInteger", "ConvInteger", "DynamicQuantize")
 BORDERS = ("QuantizeLinear", "DequantizeLinear")
-
-_MARKS = re.compile(r"(_token_\d+|_nchwc|_nhwc|_quant)+$")
-"""What the optimisers append to the name of a node, or of the tensor that it makes."""
-
-_FUSED = "fused "
-"""What they put before it."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +78,7 @@ def _executed_nodes(graph: GraphProto) -> Iterator[ExecutedNode]:
             is_float = any(name in float_tensors for name in node.input)
         if is_float or _hands_out_float(node):
             float_tensors.update(node.output)
-        name = _MARKS.sub("", node.name.removeprefix(_FUSED))
-        yield ExecutedNode(node.op_type, name, tuple(node.output), is_float)
+        yield ExecutedNode(node.op_type, plain_name(node.name), tuple(node.output), is_float)
 
 
 def _hands_out_float(node: NodeProto) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["ChildProcess"]
+__all__ = ["ChildError", "ChildProcess"]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -45,6 +45,15 @@ _THREAD_VARIABLES = (
 )
 _PATIENCE = 5.0
 """Seconds that a child has to end by itself."""
+
+
+class ChildError(RuntimeError):
+    """An exception in a child that is no `NncError`; ``line`` tells it in short."""
+
+    def __init__(self, path: Path, trace: str) -> None:
+        super().__init__(f"a bug while running {path}\n{trace}")
+        last = (trace.strip().splitlines() or [""])[-1]
+        self.line = f"{path}: the process that ran it failed: {last[:200]}"
 
 
 class ChildProcess:
@@ -130,7 +139,7 @@ class ChildProcess:
         if "error" in header:
             kind = getattr(errors, header["error"], None) if header["error"] else None
             if kind is None:
-                raise RuntimeError(f"a bug while running {self.path}\n{header['message']}")
+                raise ChildError(self.path, header["message"])
             raise kind(header["message"])
         return header, data
 

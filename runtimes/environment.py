@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import platform
 import re
@@ -14,7 +15,13 @@ from typing import Any
 
 from .cuda_driver import first_device
 
-__all__ = ["describe_environment", "gpu_names", "instruction_sets", "package_versions"]
+__all__ = [
+    "describe_environment",
+    "gpu_names",
+    "instruction_sets",
+    "machine_digest",
+    "package_versions",
+]
 
 _PACKAGES = (
     *("nnc-toolchain", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "onnxscript"),
@@ -52,6 +59,7 @@ _FLAGS = {
 """What the system calls an instruction set, to what nnc does; in the order results list them."""
 
 _CPUINFO = Path("/proc/cpuinfo")
+_MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 
 
 def describe_environment() -> dict[str, Any]:
@@ -59,6 +67,7 @@ def describe_environment() -> dict[str, Any]:
     found = instruction_sets()
     order = list(dict.fromkeys(_FLAGS.values()))
     return {
+        "machine": machine_digest(),
         "cpu": _cpu_model(),
         "architecture": platform.machine(),
         "instruction_sets": sorted(found, key=order.index),
@@ -74,6 +83,19 @@ def describe_environment() -> dict[str, Any]:
         "gpus": gpu_names(),
         "versions": package_versions(),
     }
+
+
+def machine_digest() -> str:
+    """Sixteen hexadecimal digits that are the same on one machine, and tell nothing of it.
+
+    A hash of the CPU model, cores and memory, keyed with the machine's own id as machine-id(5) asks
+    for, so that the id cannot be found out. Where there is none, machines of one make look alike.
+    """
+    identity = next((text for path in _MACHINE_IDS if (text := _read(path).strip())), "")
+    # What the kernel keeps for itself varies with its version.
+    memory = round((_memory_bytes() or 0) / 2**30)
+    facts = f"nnc {_cpu_model()} {_physical_cores()} {os.cpu_count()} {memory}"
+    return hmac.new(identity.encode(), facts.encode(), "sha256").hexdigest()[:16]
 
 
 def instruction_sets() -> frozenset[str]:

@@ -53,7 +53,7 @@ class GpuLatency:
 
 
 def summarise_gpu(rounds: Sequence[np.ndarray[Any, Any]]) -> GpuLatency | None:
-    """Figures from what `WorkerProcess.time_apart` gave in each round; None without a GPU's."""
+    """Figures from what `TimedRound.times` holds of each round; None without a GPU's."""
     import numpy as np
 
     if rounds[0].shape[0] == 1:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from .base import DeviceTimed
+from .process_usage import Usage, usage_between, usage_now
 from .statistics import median_interval
 
 if TYPE_CHECKING:
@@ -14,15 +16,16 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from .base import DeviceTimed, Runtime
+    from .base import Runtime
 
 __all__ = [
     "Latency",
     "Speedup",
+    "TimedRound",
     "runs_per_round",
     "summarise",
+    "time_round",
     "time_runs",
-    "time_runs_apart",
     "warm_up",
 ]
 
@@ -30,6 +33,19 @@ _STABLE = 0.05
 """Warm-up ends when two windows' medians differ by less than this share."""
 _WINDOW_NS = 50_000_000
 _LEAST_RUNS = 3
+
+
+@dataclass(frozen=True)
+class TimedRound:
+    """The inferences of one round, and what they used."""
+
+    times: np.ndarray[Any, Any]
+    """int64 nanoseconds [1, runs], or [4, runs] where the runtime tells where the time went on a
+    GPU (`DeviceTimes`): the whole inference by the host's clock, the copy there, the computing,
+    the copy back."""
+    wall: int
+    """Nanoseconds from the first run to the end of the last."""
+    used: Usage
 
 
 @dataclass(frozen=True)
@@ -41,10 +57,6 @@ class Latency:
     p95: float
     runs: int
 
-    def to_json(self) -> dict[str, Any]:
-        """The figures as plain JSON values, in milliseconds."""
-        return {"median": self.median, "p5": self.p5, "p95": self.p95, "runs": self.runs}
-
 
 @dataclass(frozen=True)
 class Speedup:
@@ -53,10 +65,6 @@ class Speedup:
     ratio: float
     low: float
     high: float
-
-    def to_json(self, baseline: str) -> dict[str, Any]:
-        """The figures as plain JSON values, with the file they are against."""
-        return {"ratio": self.ratio, "low": self.low, "high": self.high, "baseline": baseline}
 
 
 def warm_up(runtime: Runtime, feeds: Mapping[str, np.ndarray[Any, Any]], seconds: float) -> float:
@@ -85,47 +93,60 @@ def warm_up(runtime: Runtime, feeds: Mapping[str, np.ndarray[Any, Any]], seconds
 def time_runs(
     runtime: Runtime, feeds: Mapping[str, np.ndarray[Any, Any]], runs: int
 ) -> np.ndarray[Any, Any]:
-    """Time ``runs`` inferences one by one, garbage collection off: int64 nanoseconds [runs].
+    """Time ``runs`` inferences one by one, as `time_round` does: int64 nanoseconds [runs]."""
+    whole: np.ndarray[Any, Any] = time_round(runtime, feeds, runs).times[0]
+    return whole
 
-    A tenth as many (one at least) run untimed first: another process has had the caches.
+
+def time_round(
+    runtime: Runtime, feeds: Mapping[str, np.ndarray[Any, Any]], runs: int
+) -> TimedRound:
+    """Time ``runs`` inferences one by one, garbage collection off.
+
+    A tenth as many (one at least) run untimed first: another process has had the caches. Where the
+    runtime tells computing on a GPU from the copies, it is asked after each run, untimed.
     """
     import numpy as np
 
     for _ in range(max(1, runs // 10)):
         runtime.run(feeds)
-    times = np.empty(runs, np.int64)
+    apart = isinstance(runtime, DeviceTimed) and runtime.device_times() is not None
+    times = np.zeros((4 if apart else 1, runs), np.int64)
     collecting = gc.isenabled()
     gc.disable()
     try:
-        for index in range(runs):
-            start = perf_counter_ns()
-            runtime.run(feeds)
-            times[index] = perf_counter_ns() - start
+        before = usage_now()
+        began = perf_counter_ns()
+        if apart:
+            _fill_apart(cast("DeviceTimed", runtime), feeds, times)
+        else:
+            _fill(runtime, feeds, times[0])
+        wall = perf_counter_ns() - began
+        used = usage_between(before)
     finally:
         if collecting:
             gc.enable()
-    return times
+    return TimedRound(times, wall, used)
 
 
-def time_runs_apart(
-    runtime: DeviceTimed, feeds: Mapping[str, np.ndarray[Any, Any]], runs: int
-) -> np.ndarray[Any, Any]:
-    """As `time_runs`, with where each inference's time went: int64 nanoseconds [4, runs].
+def _fill(
+    runtime: Runtime, feeds: Mapping[str, np.ndarray[Any, Any]], times: np.ndarray[Any, Any]
+) -> None:
+    for index in range(len(times)):
+        start = perf_counter_ns()
+        runtime.run(feeds)
+        times[index] = perf_counter_ns() - start
 
-    The rows are the whole inference by the host's clock, and then the copy to the GPU, the
-    computing and the copy back as the runtime tells them (`DeviceTimes`). Reading the latter is
-    not timed.
-    """
-    import numpy as np
 
-    rows = np.zeros((4, runs), np.int64)
-    for index in range(-max(1, runs // 10), runs):
+def _fill_apart(
+    runtime: DeviceTimed, feeds: Mapping[str, np.ndarray[Any, Any]], times: np.ndarray[Any, Any]
+) -> None:
+    for index in range(times.shape[1]):
         start = perf_counter_ns()
         runtime.run(feeds)
         whole = perf_counter_ns() - start
-        if index >= 0 and (parts := runtime.device_times()) is not None:
-            rows[:, index] = whole, parts.host_to_device, parts.compute, parts.device_to_host
-    return rows
+        if (parts := runtime.device_times()) is not None:
+            times[:, index] = whole, parts.host_to_device, parts.compute, parts.device_to_host
 
 
 def runs_per_round(nanoseconds: float, seconds: float) -> int:

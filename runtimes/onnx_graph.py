@@ -23,10 +23,12 @@ from .onnx_shapes import graph_inputs, infer_shapes
 from .zero_weights import whole_zeros, zero_mask
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import onnx
 
-__all__ = ["GraphFacts", "LayerFacts", "read_graph"]
+__all__ = ["LAYERS", "GraphFacts", "LayerFacts", "node_macs", "read_graph"]
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ def read_graph(model: onnx.ModelProto, image: tuple[int, int, int] | None = None
         if node.op_type in _ADDITIONS and not found.parameters:
             continue
         output = shapes.get(node.output[0])
+        macs = node_macs(node, shapes)
         layers.append(
             LayerFacts(
                 name=found.stem or node.name or node.output[0],
@@ -139,18 +142,18 @@ def read_graph(model: onnx.ModelProto, image: tuple[int, int, int] | None = None
                 if output
                 else (),
                 parameters=found.parameters,
-                macs=_macs(node, slots, shapes, batch),
+                macs=None if macs is None else macs // batch,
                 dtype=found.dtype,
                 int8=slots.product is not None and int8.multiplies_int8(node, slots.product),
                 zeros=found.zeros,
                 whole_zeros=found.whole_zeros,
             )
         )
-    macs = [layer.macs for layer in layers]
+    counts = [layer.macs for layer in layers]
     return GraphFacts(
         parameters=sum(layer.parameters for layer in layers),
         nonzero_parameters=sum(layer.parameters - layer.zeros for layer in layers),
-        macs=None if None in macs else sum(value for value in macs if value is not None),
+        macs=None if None in counts else sum(value for value in counts if value is not None),
         layers=tuple(layers),
         output_shape=shapes.get(model.graph.output[0].name, ()),
     )
@@ -261,14 +264,13 @@ class _Walk:
         return onnx.numpy_helper.to_array(self.constants[name]) if name else None
 
 
-def _macs(
-    node: onnx.NodeProto,
-    slots: _Slots,
-    shapes: dict[str, tuple[int | None, ...]],
-    batch: int,
-) -> int | None:
-    """Multiply-accumulates of one node for one image; 0 for layers without, None if unknown."""
-    if slots.product is None:
+def node_macs(node: onnx.NodeProto, shapes: Mapping[str, tuple[int | None, ...]]) -> int | None:
+    """Multiply-accumulates of one node for tensors of these shapes; None where they are unknown.
+
+    0 for what is no convolution and no matrix product.
+    """
+    slots = LAYERS.get(node.op_type)
+    if slots is None or slots.product is None:
         return 0
     if len(node.input) <= max(slots.product):
         return None
@@ -279,13 +281,11 @@ def _macs(
     if None in (*left, *right, *output) or not left or not right:
         return None
     if node.op_type == "ConvTranspose":
-        total = prod(_known(left)) * prod(_known(right)[1:])
-    elif "Conv" in node.op_type:
-        total = prod(_known(output)) * prod(_known(right)[1:])
-    else:
-        inner = -2 if _int(node, "transA", 0) else -1
-        total = prod(_known(output)) * _known(left)[inner]
-    return total // batch
+        return prod(_known(left)) * prod(_known(right)[1:])
+    if "Conv" in node.op_type:
+        return prod(_known(output)) * prod(_known(right)[1:])
+    inner = -2 if _int(node, "transA", 0) else -1
+    return prod(_known(output)) * _known(left)[inner]
 
 
 def _stem(name: str) -> str:

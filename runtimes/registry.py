@@ -25,6 +25,8 @@ class RuntimeEntry:
     target: str
     devices: tuple[str, ...] = DEVICES
     """Where it runs; the first where nobody says."""
+    library: str = ""
+    """The package whose import is no part of loading a file; empty where the file says which."""
 
     def device(self, wanted: str) -> str:
         """``wanted`` if the runtime can run there, else where it can."""
@@ -32,8 +34,10 @@ class RuntimeEntry:
 
 
 RUNTIMES: dict[str, RuntimeEntry] = {
-    ".onnx": RuntimeEntry("onnxruntime", "ort_runtime:OrtRuntime"),
-    ".safetensors": RuntimeEntry("pytorch", "torch_runtime:TorchRuntime"),
+    ".onnx": RuntimeEntry("onnxruntime", "ort_runtime:OrtRuntime", library="onnxruntime"),
+    ".safetensors": RuntimeEntry(
+        "pytorch", "torch_runtime:TorchRuntime", library="torchvision.models"
+    ),
     ".engine": RuntimeEntry("tensorrt", "trt_runtime:TrtRuntime", devices=("cuda",)),
 }
 """File suffix to runtime."""

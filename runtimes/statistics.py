@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import atan, cos, pi, sin, sqrt
 from statistics import median
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LEAST_VALUES", "median_interval", "wilson"]
+__all__ = ["LEAST_VALUES", "median_interval", "student95", "wilson"]
 
 LEAST_VALUES = 6
 """Fewer values than this have no 95% interval of their median: 2 / 2**5 is over 5%."""
@@ -64,3 +64,29 @@ def _rank(count: int) -> int:
         if 40 * beyond > 1 << count:
             return rank
         rank += 1
+
+
+def student95(freedom: int) -> float:
+    """Student's t: the 97.5% quantile for ``freedom`` degrees of freedom, 1 or more.
+
+    Found by halving from the distribution function, which for whole degrees of freedom is a finite
+    sum (Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, 26.7.3 and 26.7.4).
+    """
+    low, high = _Z95, 13.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _student_within(middle, freedom) < 0.95 else (low, middle)
+    return (low + high) / 2
+
+
+def _student_within(t: float, freedom: int) -> float:
+    """The probability that Student's t lies between -t and t."""
+    angle = atan(t / sqrt(freedom))
+    square = cos(angle) ** 2
+    odd = freedom % 2
+    term = cos(angle) if odd else 1.0
+    total = term if freedom > 1 else 0.0
+    for number in range(2 + odd, freedom - 1, 2):
+        term *= square * (number - 1) / number
+        total += term
+    return (2 / pi) * (angle + sin(angle) * total) if odd else sin(angle) * total

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from dataclasses import asdict
+from importlib import import_module
 from math import prod
 from pathlib import Path
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from ..errors import InputError
 from ..model_card import InputSpec
 from .child import Reply, serve
 
@@ -79,21 +84,31 @@ class _Served:
         threads: int,
         spec: Any,
         options: dict[str, Any],
+        cpus: list[int] | None,
     ) -> Reply:
         from .base import RuntimeOptions
-        from .registry import open_runtime
+        from .pinning import pin
+        from .registry import find_runtime, open_runtime
 
         del payload
         self.path = Path(path)
+        if cpus is not None:
+            # Before anything starts threads: they inherit it.
+            pin(cpus)
         self.spec = InputSpec(
             spec["channels"], spec["height"], spec["width"], tuple(spec["mean"]), tuple(spec["std"])
         )
         runtime = open_runtime(self.path, device, threads, RuntimeOptions(**options))
+        if library := find_runtime(self.path).library:
+            with suppress(ImportError):  # the runtime says what is missing
+                import_module(library)
+        start = perf_counter_ns()
         runtime.__enter__()
+        nanoseconds = perf_counter_ns() - start
         self.runtime = runtime
         first = runtime.inputs[0]
         batches = list(first.batches or (first.shape[0], first.shape[0]))
-        return {"runtime": runtime.name, "batches": batches}, b""
+        return {"runtime": runtime.name, "batches": batches, "nanoseconds": nanoseconds}, b""
 
     def prepare(self, payload: bytes, *, shape: list[int], seconds: float) -> Reply:
         from .latency import warm_up
@@ -101,17 +116,19 @@ class _Served:
 
         runtime, spec = self._opened()
         self.feeds = {runtime.inputs[0].name: normalise(_images(payload, shape), spec)}
-        return {"nanoseconds": warm_up(runtime, self.feeds, seconds)}, b""
+        start = perf_counter_ns()
+        answers = runtime.run(self.feeds)
+        first = perf_counter_ns() - start
+        _check_numbers(answers[runtime.outputs[0].name], self.path)
+        return {"nanoseconds": warm_up(runtime, self.feeds, seconds), "first": first}, b""
 
     def time(self, payload: bytes, *, runs: int) -> Reply:
-        from .base import DeviceTimed
-        from .latency import time_runs, time_runs_apart
+        from .latency import time_round
 
         del payload
-        runtime = self._opened()[0]
-        if isinstance(runtime, DeviceTimed) and runtime.device_times() is not None:
-            return {"rows": 4}, time_runs_apart(runtime, self.feeds, runs).tobytes()
-        return {"rows": 1}, time_runs(runtime, self.feeds, runs).tobytes()
+        timed = time_round(self._opened()[0], self.feeds, runs)
+        header = {"rows": len(timed.times), "wall": timed.wall, "used": asdict(timed.used)}
+        return header, timed.times.tobytes()
 
     def memory(self, payload: bytes) -> Reply:
         del payload
@@ -140,6 +157,14 @@ class _Served:
         if self.runtime is None or self.spec is None:
             raise RuntimeError("no file is open")
         return self.runtime, self.spec
+
+
+def _check_numbers(scores: np.ndarray[Any, Any], path: Path) -> None:
+    """Raise InputError for NaN: such a file is broken, and its time says nothing."""
+    import numpy as np
+
+    if np.issubdtype(scores.dtype, np.floating) and np.isnan(scores).any():
+        raise InputError(f"{path} returns NaN; its weights are damaged")
 
 
 def _images(payload: bytes, shape: list[int]) -> np.ndarray[Any, Any]:

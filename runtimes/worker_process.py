@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from .base import DEFAULT_OPTIONS, RuntimeOptions
 from .child_process import ChildProcess
+from .latency import TimedRound
+from .process_usage import Usage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +18,29 @@ if TYPE_CHECKING:
     from ..model_card import InputSpec
     from .answers import Answers
 
-__all__ = ["WorkerProcess"]
+__all__ = ["Opened", "Prepared", "WorkerProcess"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file that was loaded."""
+
+    runtime: str
+    """The engine's name."""
+    batches: tuple[int, int] | None
+    """The least and the greatest batch, if it is bound to any."""
+    nanoseconds: float
+    """To load the file, its engine already imported."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A file that is warm: nanoseconds of an inference."""
+
+    nanoseconds: float
+    """When warm."""
+    first_nanoseconds: float
+    """Of the very first one of this batch size."""
 
 
 class WorkerProcess(ChildProcess):
@@ -29,13 +53,15 @@ class WorkerProcess(ChildProcess):
         device: str,
         threads: int,
         options: RuntimeOptions = DEFAULT_OPTIONS,
+        cpus: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__("runtimes.worker", path, threads=threads)
         self._device = device
         self._options = options
+        self._cpus = cpus
 
-    def open(self, spec: InputSpec) -> tuple[str, tuple[int, int] | None]:
-        """Load the file; the runtime's name, the least and greatest batch if it is bound to any."""
+    def open(self, spec: InputSpec) -> Opened:
+        """Load the file, the process bound to ``cpus`` if they were given."""
         header, _ = self.ask(
             "open",
             path=str(self.path),
@@ -43,29 +69,35 @@ class WorkerProcess(ChildProcess):
             threads=self._threads,
             spec=asdict(spec),
             options=asdict(self._options),
+            cpus=self._cpus,
         )
         least, greatest = header["batches"]
-        return str(header["runtime"]), None if least is None else (least, greatest)
+        return Opened(
+            str(header["runtime"]),
+            None if least is None else (least, greatest),
+            float(header["nanoseconds"]),
+        )
 
-    def prepare(self, images: np.ndarray[Any, Any], seconds: float) -> float:
-        """Warm up with uint8 [B, H, W, C] for ``seconds`` at most; nanoseconds of one inference."""
+    def prepare(self, images: np.ndarray[Any, Any], seconds: float) -> Prepared:
+        """Run uint8 [B, H, W, C] once, then warm up with it for ``seconds`` at most.
+
+        Raises InputError where the first output has NaN.
+        """
         header, _ = self._ask_with("prepare", images, seconds=seconds)
-        return float(header["nanoseconds"])
+        return Prepared(float(header["nanoseconds"]), float(header["first"]))
 
     def time(self, runs: int) -> np.ndarray[Any, Any]:
         """Time ``runs`` inferences of the prepared batch: int64 nanoseconds [runs]."""
-        times: np.ndarray[Any, Any] = self.time_apart(runs)[0]
+        times: np.ndarray[Any, Any] = self.time_round(runs).times[0]
         return times
 
-    def time_apart(self, runs: int) -> np.ndarray[Any, Any]:
-        """As `time`, int64 nanoseconds [1, runs]; on a GPU [4, runs], with where the time went.
-
-        The rows are those of `nnc.runtimes.latency.time_runs_apart`.
-        """
+    def time_round(self, runs: int) -> TimedRound:
+        """As `time`, with what it used, and on a GPU with where the time went."""
         import numpy as np
 
         header, payload = self.ask("time", runs=runs)
-        return np.frombuffer(payload, np.int64).reshape(header["rows"], -1)
+        times = np.frombuffer(payload, np.int64).reshape(header["rows"], -1)
+        return TimedRound(times, header["wall"], Usage(**header["used"]))
 
     def peak_memory_bytes(self) -> int | None:
         """The most host memory the process has held so far; None where the system cannot tell."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,6 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from ...runtimes.ort_names import plain_name
+from ...runtimes.ort_profile import ProfiledRun, profiled_runs
 from ..passes.graph import producers
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["unit_times"]
 
 _RUNS = 25
-_RUN = "SequentialExecutor::Execute"
-_ENDING = "_kernel_time"
-_MARKS = re.compile(r"(_token_\d+|_nchwc|_quant)+$")
-"""What ONNX Runtime's optimisers append to the name of a node, or of the tensor it makes."""
 
 
 def unit_times(
@@ -46,20 +42,18 @@ def unit_times(
     spent: dict[str, list[float]] = defaultdict(list)
     for run in _profile(model, images, threads):
         totals: dict[str, float] = defaultdict(float)
-        for event, microseconds in run:
-            name = _MARKS.sub("", event)
+        for node in run.nodes:
+            name = plain_name(node.name)
             name = name if name in of_node else of_tensor.get(name, "")
             if name in of_node:
-                totals[of_node[name]] += microseconds / 1000
+                totals[of_node[name]] += node.microseconds / 1000
         for unit in units:
             spent[unit.name].append(totals.get(unit.name, 0.0))
     return {name: median(times) for name, times in spent.items()}
 
 
-def _profile(
-    model: ModelProto, images: np.ndarray[Any, Any], threads: int
-) -> list[list[tuple[str, float]]]:
-    """(node, microseconds) of each of the runs after the first few."""
+def _profile(model: ModelProto, images: np.ndarray[Any, Any], threads: int) -> list[ProfiledRun]:
+    """The runs after the first few."""
     import onnxruntime as ort
 
     with tempfile.TemporaryDirectory(prefix="nnc-") as folder:
@@ -74,14 +68,4 @@ def _profile(
         feeds = {session.get_inputs()[0].name: images}
         for _ in range(_RUNS + 3):
             session.run(None, feeds)
-        events: list[dict[str, Any]] = json.loads(Path(session.end_profiling()).read_text("utf-8"))
-    runs: list[list[tuple[str, float]]] = [[]]
-    # A run and its first node may begin in the same microsecond.
-    for event in sorted(events, key=lambda event: (float(event["ts"]), event["name"] != _RUN)):
-        name = str(event["name"])
-        if name == _RUN:
-            runs.append([])
-        elif event.get("cat") == "Node" and name.endswith(_ENDING):
-            runs[-1].append((name.removesuffix(_ENDING), float(event["dur"])))
-    full = max(len(run) for run in runs)
-    return [run for run in runs if len(run) == full][-_RUNS:]
+        return profiled_runs(Path(session.end_profiling()))[-_RUNS:]

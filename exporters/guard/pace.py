@@ -72,7 +72,7 @@ def measure_pace(
         for path in (float_file, int8_file):
             worker = stack.enter_context(WorkerProcess(path, device="cpu", threads=threads))
             worker.open(spec)
-            cost = worker.prepare(images, _WARM_UP_SECONDS)
+            cost = worker.prepare(images, _WARM_UP_SECONDS).nanoseconds
             runs.append(runs_per_round(cost, _ROUND_SECONDS))
             workers.append(worker)
         for done in range(1, _MOST_ROUNDS + 1):

@@ -62,7 +62,7 @@ def test_too_few_images_for_one_batch(nnc, tmp_path, small_npz, options, message
 def test_a_feature_map_is_inspected_and_timed_without_labels(nnc, tmp_path, small_npz) -> None:
     model = written(tmp_path / "map.onnx", last="r2")
     assert "labels         none" in nnc("inspect", model).out
-    timed = ("bench", model, "--seconds", 0.1, "--rounds", 6)
+    timed = ("bench", model, "--no-roofline", "--seconds", 0.1, "--rounds", 6)
     assert nnc(*timed, "--no-accuracy").code == 0
     refused = nnc(*timed, "--data", small_npz)
     assert (refused.code, refused.err.count("\n")) == (2, 1)

@@ -62,8 +62,8 @@ def test_quantise_bench_and_inspect(torch_free, tiny_onnx, small_npz, tmp_path):
         *("--rounds", 6, "--seconds", 0.1, "--json"),
     )
     assert (done.returncode, done.stderr) == (0, "")
-    results = json.loads(done.stdout)["results"]
-    assert [entry["accuracy"]["images"] for entry in results] == [40, 40]
+    files = json.loads(done.stdout)["files"]
+    assert [entry["accuracy"]["images"] for entry in files] == [40, 40]
 
     done = torch_free("inspect", output, "--json")
     assert done.returncode == 0

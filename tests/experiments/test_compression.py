@@ -73,20 +73,31 @@ def _bench(files: list[Path], *_arguments: object, **_settings: object) -> Simpl
     results = [
         {
             "file": str(path),
-            "accuracy": {"top1": 0.9, "images": 40, "low": 0.8, "high": 0.95},
-            "parameters": 1000 // (n + 1),
-            "nonzero_parameters": 900 // (n + 1),
-            "size_bytes": 4000 // (n + 1),
-            "macs": 5000 // (n + 1),
-            "latency_ms": {"median": 1.0 / (n + 1), "p5": 0.1, "p95": 1.2, "runs": 9},
-            "speedup": {"ratio": n + 1.0, "low": n + 0.9, "high": n + 1.1, "baseline": "x"},
-            "batch_size": 1,
             "device": "cpu",
-            "threads": 1,
+            "error": None,
+            "accuracy": {"top1": 0.9, "images": 40, "low": 0.8, "high": 0.95},
+            "size": {
+                "parameters": 1000 // (n + 1),
+                "nonzero_parameters": 900 // (n + 1),
+                "bytes": 4000 // (n + 1),
+                "macs": 5000 // (n + 1),
+            },
+            "latency": [
+                {
+                    "threads": 1,
+                    "batch_size": 1,
+                    "runs": 9,
+                    "median": 1.0 / (n + 1),
+                    "p5": 0.1,
+                    "p95": 1.2,
+                    "speedup": {"ratio": n + 1.0, "low": n + 0.9, "high": n + 1.1},
+                }
+            ],
         }
         for n, path in enumerate(files)
     ]
-    return SimpleNamespace(to_json=lambda: {"environment": {"cpu": "a | b"}, "results": results})
+    record = {"schema_version": 2, "environment": {"cpu": "a | b"}, "files": results}
+    return SimpleNamespace(to_json=lambda: record)
 
 
 @pytest.fixture
@@ -250,7 +261,7 @@ def test_a_real_run_measures_what_it_exported(tmp_path: Path, small_npz: Path) -
     settings = CompressionSettings(
         "mobilenet", methods=("channel",), sensitivities=(0.5,), refine=0, max_drop=100, epochs=1
     )
-    measuring = BenchSettings(rounds=6, seconds=0.1)
+    measuring = BenchSettings(roofline=False, rounds=6, seconds=0.1)
     # As many processes as cores: one thread each, which does not wait for a busy neighbour.
     result = _run(tmp_path, small_npz, settings, bench=measuring, jobs=2)
     reference, channel = result.values["rows"]

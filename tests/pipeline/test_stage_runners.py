@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from nnc.errors import InputError
+from nnc.errors import InputError, NncError
 from nnc.model_card import InputSpec
 from nnc.progress import SILENT
 from nnc.toolchain.data import open_data
@@ -16,11 +18,12 @@ from nnc.toolchain.pipeline.stage_runners import prune_settings, run_bench
 
 
 class _Result:
-    def __init__(self, value: float) -> None:
+    def __init__(self, value: float, error: str | None = None) -> None:
         self.value = value
+        self.error = error
 
     def to_json(self):
-        return {"value": self.value}
+        return {"value": self.value, "files": [{"error": self.error}]}
 
 
 @pytest.fixture
@@ -57,6 +60,30 @@ def test_bench_leaves_no_file_that_is_not_json(bench_job, monkeypatch):
     with pytest.raises(ValueError, match="not JSON compliant"):
         run_bench(bench_job)
     assert not any(bench_job.output.parent.iterdir())
+
+
+def test_a_runtime_that_dies_fails_the_stage_with_its_figures_written(bench_job, monkeypatch):
+    dead = _Result(1.0, "b.onnx: killed")
+    monkeypatch.setattr("nnc.runtimes.bench.bench", lambda *_args, **_named: dead)
+    with pytest.raises(NncError, match=r"^1 of 1 files failed: b\.onnx: killed$"):
+        run_bench(bench_job)
+    assert json.loads(bench_job.output.read_text()) == dead.to_json()
+
+
+def test_bench_is_told_the_command_and_batch_size_of_the_run(bench_job, monkeypatch):
+    told = {}
+
+    def bench(_paths, settings, _part, **named):
+        told.update(named, batch_sizes=settings.batch_sizes)
+        return _Result(1.0)
+
+    monkeypatch.setattr("nnc.runtimes.bench.bench", bench)
+    run_bench(replace(bench_job, settings={"batch_size": 8}, command=("nnc", "run", "x")))
+    assert (told["command"], told["batch_sizes"]) == (("nnc", "run", "x"), (8,))
+
+
+def test_results_of_an_older_schema_are_measured_anew():
+    assert KINDS["bench"].resolve({"seconds": 1.0}, ()) == {"seconds": 1.0, "schema_version": 2}
 
 
 @pytest.mark.parametrize(

@@ -5,47 +5,97 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
+from nnc.errors import NncError
 from nnc.toolchain.cli.bench_view import bench_view
-from nnc.toolchain.report.bench_table import bench_rows, caption
+from nnc.toolchain.report.bench_notes import bench_notes, check_all_ran
+from nnc.toolchain.report.bench_table import bench_rows, caption, sweep_rows
 from nnc.toolchain.report.markdown import bench_page
 from nnc.toolchain.report.plain_text import byte_size, count, one_line, printable
 
 
-def entry(file, runtime, median, ratio, low, high, **changes):
+def speedup(ratio, low, high, verdict):
+    return {"ratio": ratio, "low": low, "high": high, "verdict": verdict, "rounds": [ratio]}
+
+
+def latency(median, speedup, threads=1, batch_size=1):
     return {
-        "file": file,
+        "threads": threads,
+        "batch_size": batch_size,
+        "median": median,
+        "p5": 0.9 * median,
+        "p95": 1.2 * median,
+        "p99": 1.5 * median,
+        "runs": 500,
+        "images_per_s": 1000 * batch_size / median,
+        "cpu_ms": threads * median,
+        "gpu": None,
+        "speedup": speedup,
+    }
+
+
+def entry(name, runtime, *latencies, **changes):
+    return {
+        "file": f"runs/{name}",
+        "name": name,
         "runtime": runtime,
         "device": "cpu",
-        "threads": 1,
-        "batch_size": 1,
+        "provider": None,
+        "error": None,
+        "warnings": [],
         "accuracy": {"top1": 0.9215, "images": 10000, "low": 0.916, "high": 0.9267},
-        "size_bytes": 4_620_000,
-        "parameters": 2_236_106,
-        "nonzero_parameters": 1_310_222,
-        "macs": 6_210_000,
-        "latency_ms": {"median": median, "p5": 0.9 * median, "p95": 1.2 * median, "runs": 500},
+        "agreement": None,
+        "profile": None,
+        "size": {
+            "bytes": 4_620_000,
+            "parameters": 2_236_106,
+            "nonzero_parameters": 1_310_222,
+            "macs": 6_210_000,
+            "zeros": None,
+        },
+        "latency": list(latencies),
         "peak_memory_bytes": 312_000_000,
-        "speedup": {"ratio": ratio, "low": low, "high": high, "baseline": "a"},
         **changes,
     }
 
 
 @pytest.fixture
 def bench():
+    none = {"bytes": 70_000, "parameters": None, "nonzero_parameters": None, "macs": None}
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "environment": {"cpu": "EPYC", "versions": {"onnxruntime": "1.32"}},
-        "data": "fashion-mnist",
-        "results": [
-            entry("runs/a-rather-long-name-of-a-file.safetensors", "pytorch", 11.123, 1, 1, 1),
-            entry("b.onnx", "onnxruntime", 0.3812, 29.17, 27.91, 30.4),
-            entry("c.onnx", "onnxruntime", 11.2, 0.99, 0.97, 1.04, accuracy=None, macs=None),
+        "settings": {"threads": [1], "batch_sizes": [1], "rounds": 60, "launches": 6},
+        "data": {"name": "fashion-mnist"},
+        "budgets": [],
+        "noise": {"verdict": "quiet", "reasons": []},
+        "files": [
+            entry(
+                "a-rather-long-name-of-a-file.safetensors",
+                "pytorch",
+                latency(11.123, speedup(1.0, 1.0, 1.0, "baseline")),
+            ),
+            entry("b.onnx", "onnxruntime", latency(0.3812, speedup(29.17, 27.91, 30.4, "faster"))),
+            entry(
+                "c.onnx",
+                "onnxruntime",
+                latency(11.2, speedup(0.99, 0.97, 1.04, "no difference shown")),
+                accuracy=None,
+                size={**none, "zeros": None},
+            ),
+            entry("d.onnx", "onnxruntime", latency(11.2, speedup(0.99, 0.7, 1.4, "too noisy"))),
+            entry(
+                "e.onnx",
+                "onnxruntime",
+                error="e.onnx: the process that ran it was ended by SIGKILL (out of memory?)",
+                accuracy=None,
+                peak_memory_bytes=None,
+            ),
         ],
     }
 
 
 def test_cells(bench):
-    first, second, third = bench_rows(bench)
+    first, second, third, fourth, fifth = bench_rows(bench)
     assert first.cells == (
         ("92.15 %", "91.6-92.7"),
         ("4.62 MB", ""),
@@ -57,14 +107,82 @@ def test_cells(bench):
     )
     assert second.cells[-1] == ("29.2x", "27.9-30.4")
     assert third.cells[-1] == ("no difference", "0.97-1.04")
-    assert third.cells[0] == third.cells[3] == ("-", "")
+    assert third.cells[0] == third.cells[2] == third.cells[3] == ("-", "")
+    assert fourth.cells[-1] == ("too noisy", "0.70-1.40")
+    assert fifth.cells[-1] == ("failed", "")
+    assert fifth.cells[1] == ("4.62 MB", "")
+    assert [fifth.cells[index] for index in (0, 4, 5)] == [("-", "")] * 3
+
+
+def test_without_a_baseline_there_are_times_and_no_speedups(bench):
+    for file in bench["files"]:
+        for one in file["latency"]:
+            one["speedup"] = None
+    assert bench_rows(bench)[1].cells[-3:] == (("0.38", "0.34-0.46"), ("312 MB", ""), ("-", ""))
 
 
 def test_the_caption_says_what_is_compared(bench):
     text = caption(bench)
-    assert "against a-rather-long-name-of-a-file.safetensors (PyTorch eager)" in text
+    assert "against a-rather-long-name-of-a-file.safetensors (PyTorch eager), the first" in text
     assert "batch of 1 on cpu, 1 thread;" in text
+    assert "measured in 60 interleaved rounds, each file started anew 6 times" in text
     assert "10,000 test images of fashion-mnist" in text
+
+
+def test_a_sweep_has_a_table_of_its_own(bench):
+    assert sweep_rows(bench) == ()
+    bench["settings"]["batch_sizes"] = [1, 8]
+    more = latency(1.9, speedup(20.0, 19.0, 21.0, "faster"), batch_size=8)
+    bench["files"][1]["latency"].append(more)
+    rows = sweep_rows(bench)
+    assert [row.file for row in rows].count("b.onnx") == 2
+    assert rows[2].cells == (
+        ("1", ""), ("8", ""), ("1.90", "1.71-2.28"), ("4211", ""), ("1.90", ""),
+        ("20.0x", "19.0-21.0"),
+    )  # fmt: skip
+    assert "| b.onnx | ONNX Runtime | 1 | 8 | 1.90 (1.71-2.28) | 4211 |" in bench_page(
+        bench, title="t", command="c", date="d"
+    )
+
+
+def test_notes_say_what_no_column_does(bench):
+    assert bench_notes(bench) == [
+        "e.onnx failed: e.onnx: the process that ran it was ended by SIGKILL (out of memory?)"
+    ]
+    first, second = bench["files"][:2]
+    second["warnings"] = ["holds the same bytes as a.onnx"]
+    second["size"] = {**second["size"], "zeros": "40 % zeros save\nnothing"}
+    second["accuracy"]["worst_class"] = {"label": "Shirt\x1b", "images": 1000, "correct": 741}
+    second["agreement"] = {
+        "images": 10000,
+        "same": 9900,
+        "lost": 50,
+        "won": 40,
+        "moved": 10,
+        "p": 0.3428,
+        "difference": -0.001,
+        "low": -0.0029,
+        "high": 0.0009,
+        "verdict": "no difference shown",
+    }
+    bench["noise"] = {"verdict": "noisy", "reasons": ["one", "two"]}
+    assert bench_notes(bench)[1:] == [
+        "b.onnx: holds the same bytes as a.onnx",
+        "b.onnx: 40 % zeros save nothing",
+        "worst class: Shirt 74.1 % (b.onnx)",
+        (
+            f"b.onnx against {first['name']}: no difference shown at n=10,000; 100 answers differ "
+            "(50 lost, 40 won), top-1 -0.10 points (-0.29 to +0.09), McNemar p=0.34"
+        ),
+        "this machine was noisy: one; two",
+    ]
+
+
+def test_a_failure_is_raised_when_all_is_out(bench):
+    with pytest.raises(NncError, match=r"^1 of 5 files failed: e\.onnx: the process"):
+        check_all_ran(bench)
+    bench["files"].pop()
+    check_all_ran(bench)
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
@@ -77,15 +195,19 @@ def test_no_figure_is_cut_off(bench, width):
         for main, detail in row.cells:
             assert main in text
             assert detail in text
+    for note in bench_notes(bench):
+        assert " ".join(note.split()) in " ".join(text.split())
     assert "…" not in text
     assert max(len(line) for line in text.splitlines()) <= width
 
 
 def test_the_page(bench):
-    bench["results"][1]["file"] = "b|<b>\x1b.onnx"
+    bench["files"][1]["name"] = "b|<b>\x1b.onnx"
+    bench["files"][1]["warnings"] = ["<script>"]
     page = bench_page(bench, title="mine", command="nnc run mine", date="today")
     assert "| b\\|\\<b\\>.onnx | ONNX Runtime | 92.15 % (91.6-92.7) |" in page
     assert "- versions: onnxruntime 1.32" in page
+    assert "- b\\|\\<b\\>.onnx: \\<script\\>" in page
     assert "\x1b" not in page
 
 

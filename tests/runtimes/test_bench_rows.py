@@ -10,7 +10,7 @@ from nnc.errors import InputError
 from nnc.runtimes.artifact import read_artifact
 from nnc.runtimes.base import DEFAULT_OPTIONS
 from nnc.runtimes.bench import BenchSettings
-from nnc.runtimes.bench_rows import bench_rows
+from nnc.runtimes.bench.rows import bench_rows
 
 
 @pytest.fixture

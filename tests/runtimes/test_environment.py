@@ -32,6 +32,23 @@ def test_without_nvidia_smi_the_driver_names_the_gpu(tmp_path, monkeypatch):
     assert environment.gpu_names() == ["Orin, driver for CUDA 12.6"]
 
 
+def test_the_digest_tells_machines_apart_and_nothing_of_them(tmp_path, monkeypatch):
+    first, second = tmp_path / "first", tmp_path / "second"
+    monkeypatch.setattr(environment, "_MACHINE_IDS", (first, second))
+    bare = environment.machine_digest()
+    second.write_text("0123456789abcdef0123456789abcdef\n")
+    one = environment.machine_digest()
+    first.write_text("fedcba9876543210fedcba9876543210\n")
+    other = environment.machine_digest()
+    assert len({bare, one, other}) == 3
+    assert environment.machine_digest() == other
+    assert len(other) == 16
+    int(other, 16)
+    monkeypatch.setattr(environment, "_cpu_model", lambda: "another CPU")
+    assert environment.machine_digest() != other
+    assert environment.describe_environment()["machine"] == environment.machine_digest()
+
+
 def test_a_machine_that_tells_nothing_is_described_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "_CPUINFO", tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))

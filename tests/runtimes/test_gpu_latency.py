@@ -10,7 +10,7 @@ import pytest
 from nnc.runtimes.accuracy import predict
 from nnc.runtimes.base import DeviceTimed, DeviceTimes, TensorSpec
 from nnc.runtimes.gpu_latency import summarise_gpu
-from nnc.runtimes.latency import time_runs_apart
+from nnc.runtimes.latency import time_round
 
 
 class Counting:
@@ -41,7 +41,7 @@ class Counting:
 def test_where_the_time_went_is_read_after_each_run():
     runtime = Counting()
     assert isinstance(runtime, DeviceTimed)
-    rows = time_runs_apart(runtime, {"x": np.zeros((1, 1, 2, 2), np.float32)}, 20)
+    rows = time_round(runtime, {"x": np.zeros((1, 1, 2, 2), np.float32)}, 20).times
     assert rows.shape == (4, 20)
     assert rows.dtype == np.int64
     assert (rows[0] > 0).all()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnc.runtimes.latency import runs_per_round, summarise
-from nnc.runtimes.statistics import LEAST_VALUES, median_interval, wilson
+from nnc.runtimes.statistics import LEAST_VALUES, median_interval, student95, wilson
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,16 @@ def test_the_interval_covers_the_true_median_as_often_as_it_says(count):
 def test_too_few_values_have_no_interval():
     with pytest.raises(ValueError, match="5 values"):
         median_interval([1.0] * (LEAST_VALUES - 1))
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"),
+    # Fisher's table, as printed since 1925.
+    [(1, 12.706), (2, 4.303), (3, 3.182), (5, 2.571), (6, 2.447), (10, 2.228), (29, 2.045),
+     (120, 1.980)],
+)  # fmt: skip
+def test_students_t_equals_the_table(freedom, quantile):
+    assert student95(freedom) == pytest.approx(quantile, abs=5e-4)
 
 
 def test_speedup_pairs_rounds_so_that_a_slow_spell_cancels():

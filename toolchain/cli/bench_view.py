@@ -9,7 +9,10 @@ from rich.cells import cell_len
 from rich.console import Group
 from rich.text import Text
 
-from ..report.bench_table import COLUMNS, Row, bench_rows, caption
+from ..report.bench_notes import bench_notes
+from ..report.bench_table import COLUMNS, SWEEP_COLUMNS, Row, bench_rows, caption, sweep_rows
+from ..report.plain_text import one_line
+from ..report.roofline import roofline_lines
 
 __all__ = ["bench_view"]
 
@@ -17,25 +20,47 @@ GAP = "  "
 
 
 def bench_view(bench: Mapping[str, Any], width: int) -> Group:
-    """The table and its caption for ``width`` columns.
+    """The table, that of the sweep if there was one, notes and caption, for ``width`` columns.
 
     The file names are the first column where they fit beside the figures, else each stands on a
     line of its own above them.
     """
-    rows = bench_rows(bench)
+    parts = [*_table(bench_rows(bench), COLUMNS, width)]
+    if sweep := sweep_rows(bench):
+        parts += [Text(""), *_table(sweep, SWEEP_COLUMNS, width)]
+    parts += [line for file in bench["files"] for line in _layers(file, width)]
+    if notes := bench_notes(bench):
+        parts += [Text(""), *(Text(note) for note in notes)]
+    return Group(*parts, Text(""), Text(caption(bench), style="dim"))
+
+
+def _layers(file: Mapping[str, Any], width: int) -> Iterator[Text]:
+    """The layers of a file that were timed one by one; its conclusion stands in the notes."""
+    profile = file["profile"]
+    if not profile or all(layer["ms"] is None for layer in profile["layers"]):
+        return
+    yield Text("")
+    yield Text(f"{one_line(file['name'])}, layer by layer", style="bold")
+    *lines, _conclusion = roofline_lines(profile, width)
+    for line in lines:
+        yield Text(line)
+
+
+def _table(rows: tuple[Row, ...], columns: tuple[str, ...], width: int) -> Iterator[Text]:
     widths = [
         max(len(title), *(cell_len(part) for row in rows for part in row.cells[index]))
-        for index, title in enumerate(COLUMNS)
+        for index, title in enumerate(columns)
     ]
     names = max(cell_len(text) for row in rows for text in (row.file, row.runtime))
     beside = names + len(GAP) + sum(widths) + len(GAP) * (len(widths) - 1) <= width
-    lines = list(_lines(rows, widths, names if beside else 0))
-    return Group(*lines, Text(""), Text(caption(bench), style="dim"))
+    return _lines(rows, columns, widths, names if beside else 0)
 
 
-def _lines(rows: tuple[Row, ...], widths: list[int], names: int) -> Iterator[Text]:
+def _lines(
+    rows: tuple[Row, ...], columns: tuple[str, ...], widths: list[int], names: int
+) -> Iterator[Text]:
     """``names``: the width of the first column; 0 sets names above the figures."""
-    yield Text((" " * names + GAP if names else "") + _figures(COLUMNS, widths), style="bold")
+    yield Text((" " * names + GAP if names else "") + _figures(columns, widths), style="bold")
     for row in rows:
         mains, details = zip(*row.cells, strict=True)
         if names:

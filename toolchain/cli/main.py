@@ -58,6 +58,8 @@ COMMANDS: dict[str, Command] = {
     ),
     "quantise": Command("quantise:quantise", "Make an int8 file of an ONNX file."),
     "bench": Command("bench:bench", "Measure accuracy, size, latency and memory of files."),
+    "compare": Command("compare:compare", "Compare two saved results of bench."),
+    "report": Command("report:report", "Make a page, a table or data of results."),
     "run": Command(
         "run:run",
         "Run a recipe: every stage from training to the table.",

@@ -37,6 +37,7 @@ __all__ = [
     "seed_option",
     "train_images_option",
     "trust_option",
+    "whole_list",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -246,6 +247,24 @@ def fraction_list(
             f"'{value}' is no list of numbers; expected fractions, as in 0.1,0.2,0.3",
             param=parameter,
         ) from None
+
+
+def whole_list(low: int, high: int) -> Callable[..., tuple[int, ...]]:
+    """click callback: ``1`` or ``1,2,4`` as a tuple of whole numbers from ``low`` to ``high``."""
+
+    def read(_context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+        try:
+            numbers = tuple(int(part) for part in value.split(","))
+        except ValueError:
+            numbers = ()
+        if not numbers or not all(low <= number <= high for number in numbers):
+            raise click.BadParameter(
+                f"'{value}'; expected whole numbers from {low} to {high}, as in 1 or 1,2,4",
+                param=parameter,
+            )
+        return numbers
+
+    return read
 
 
 def foreign_options(function: F) -> F:

@@ -21,6 +21,7 @@ from ...whole_files import check_input, check_output, sha256_of, write_text
 from ..crew import Crew, available_cores
 from ..data import DataSet, open_data
 from ..feeds import check_images, test_part
+from ..report.bench_notes import check_all_ran
 from ..report.compression_figure import compression_figure
 from ..report.compression_page import compression_page
 from ..report.figure import check_drawing, write_figure
@@ -100,7 +101,7 @@ def compression(
     )
     run = _Run(settings, reference, data_set, output)
     run.resume(overwrite=overwrite)
-    if run.values["bench"] is None:
+    if run.unmeasured:
         opening = {
             "data": data,
             "data_dir": None if data_dir is None else str(data_dir),
@@ -174,6 +175,13 @@ class _Run:
             raise InputError(
                 f"{path} is of another experiment; choose another -o or pass --force to replace it"
             )
+
+    @property
+    def unmeasured(self) -> bool:
+        """Whether the files have not been measured, or were by a bench of an older schema."""
+        from ...runtimes.bench.result import SCHEMA_VERSION as CURRENT
+
+        return (self.values["bench"] or {}).get("schema_version") != CURRENT
 
     def save(self) -> None:
         """Replace the record."""
@@ -266,7 +274,8 @@ class _Run:
             export(network, exported[name], images=images, overwrite=True, progress=progress)
         test = test_part(self._data)
         result = run_bench(list(exported.values()), bench, test, progress=progress).to_json()
-        rows = zip(exported, result["results"], strict=True)
+        check_all_ran(result)
+        rows = zip(exported, result["files"], strict=True)
         self.values["bench"] = result
         self.values["rows"] = [self._row(name, measured) for name, measured in rows]
 
@@ -274,15 +283,16 @@ class _Run:
         climb = self._climbs.get(name)
         best = None if climb is None else climb.best
         chosen = self.values["reference"] if best is None else best.to_json()
+        size, latency = measured["size"], measured["latency"][0]
         return {
             "name": name,
             "sensitivity": 0.0 if best is None else best.sensitivity,
             "validation_accuracy": chosen["validation_accuracy"],
-            **{
-                key: measured[key]
-                for key in (
-                    "accuracy", "parameters", "nonzero_parameters", "size_bytes", "macs",
-                    "latency_ms", "speedup",
-                )
-            },
-        }  # fmt: skip
+            "accuracy": measured["accuracy"],
+            "parameters": size["parameters"],
+            "nonzero_parameters": size["nonzero_parameters"],
+            "size_bytes": size["bytes"],
+            "macs": size["macs"],
+            "latency_ms": {key: latency[key] for key in ("median", "p5", "p95", "runs")},
+            "speedup": {key: latency["speedup"][key] for key in ("ratio", "low", "high")},
+        }

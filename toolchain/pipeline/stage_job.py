@@ -26,3 +26,5 @@ class StageJob:
     seed: int
     device: str
     progress: Progress
+    command: tuple[str, ...] | None = None
+    """The command line of the run; None from Python."""

@@ -18,6 +18,7 @@ __all__ = [
     "bench_settings",
     "prune_settings",
     "quantise_settings",
+    "resolved_bench",
     "resolved_prune",
     "resolved_train",
     "run_bench",
@@ -135,16 +136,30 @@ def bench_settings(settings: Settings) -> BenchSettings:
     """The settings of a bench stage, checked."""
     from ...runtimes.bench import BenchSettings
 
-    return BenchSettings(**settings)
+    told = dict(settings)
+    if "batch_size" in told:
+        told["batch_sizes"] = told.pop("batch_size")
+    return BenchSettings(**told)
+
+
+def resolved_bench(settings: Settings, _inputs: tuple[Path, ...]) -> Settings:
+    """As stated, with the version of the object: results of an older one are measured anew."""
+    from ...runtimes.bench.result import SCHEMA_VERSION
+
+    return {**settings, "schema_version": SCHEMA_VERSION}
 
 
 def run_bench(job: StageJob) -> Settings:
-    """Measure files on the CPU, accuracy on the test part; the whole object goes to the output."""
+    """Measure files on the CPU, accuracy on the test part; the whole object goes to the output.
+
+    Raises NncError where a file's runtime died, once the object is written.
+    """
     import json
 
     from ...runtimes.bench import bench
     from ...whole_files import write_whole
     from ..feeds import data_defaults, test_part
+    from ..report.bench_notes import check_all_ran
 
     result = bench(
         job.inputs,
@@ -152,7 +167,9 @@ def run_bench(job: StageJob) -> Settings:
         test_part(job.data, job.settings.get("images"), job.seed),
         defaults=data_defaults(job.data),
         progress=job.progress,
+        command=job.command,
     ).to_json()
     with write_whole(job.output, overwrite=True) as temporary:
         temporary.write_text(json.dumps(result, indent=2, allow_nan=False), encoding="utf-8")
+    check_all_ran(result)
     return {"files": [path.name for path in job.inputs]}

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
-from .plain_text import byte_size, count, one_line
+from .plain_text import byte_size, count, digits, one_line
 
-__all__ = ["COLUMNS", "Row", "bench_rows", "caption"]
+__all__ = [
+    "COLUMNS",
+    "SWEEP_COLUMNS",
+    "Row",
+    "bench_rows",
+    "caption",
+    "runtime_title",
+    "sweep_rows",
+]
 
 COLUMNS = ("accuracy", "size", "params", "MACs", "latency ms", "memory", "speed-up")
+SWEEP_COLUMNS = ("threads", "batch", "latency ms", "images/s", "CPU ms", "speed-up")
 
 RUNTIME_TITLES = {
     "pytorch": "PyTorch eager",
@@ -20,6 +28,7 @@ RUNTIME_TITLES = {
     "tensorrt": "TensorRT",
     "tensorrt-rtx": "TensorRT for RTX",
 }
+NOTHING = ("-", "")
 
 
 @dataclass(frozen=True)
@@ -32,115 +41,134 @@ class Row:
 
 
 def bench_rows(bench: Mapping[str, Any]) -> tuple[Row, ...]:
-    """One row a result, cells in the order of `COLUMNS`."""
-    return tuple(_row(result) for result in bench["results"])
+    """One row a file, cells in the order of `COLUMNS`; a file that failed says so."""
+    return tuple(_row(file) for file in bench["files"])
+
+
+def sweep_rows(bench: Mapping[str, Any]) -> tuple[Row, ...]:
+    """One row for each file, number of threads and batch size, cells as `SWEEP_COLUMNS`.
+
+    None where there is one pair alone, which the bench table holds.
+    """
+    settings = bench["settings"]
+    if len(settings["threads"]) * len(settings["batch_sizes"]) == 1:
+        return ()
+    return tuple(
+        Row(
+            file=one_line(file["name"]),
+            runtime=runtime_title(file),
+            cells=(
+                (str(latency["threads"]), ""),
+                (str(latency["batch_size"]), ""),
+                _latency(latency),
+                (digits(latency["images_per_s"]), ""),
+                (digits(latency["cpu_ms"]), ""),
+                _speedup(latency["speedup"]),
+            ),
+        )
+        for file in bench["files"]
+        for latency in file["latency"]
+    )
 
 
 def caption(bench: Mapping[str, Any]) -> str:
     """What the figures mean, which row they are compared with, and how they were measured."""
-    results = bench["results"]
-    first = results[0]
-    places = " and ".join(dict.fromkeys(str(result["device"]) for result in results))
-    batch, threads = first["batch_size"], first["threads"]
+    files, settings = bench["files"], bench["settings"]
+    first = files[0]
+    places = " and ".join(dict.fromkeys(str(file["device"]) for file in files))
+    batch, threads = settings["batch_sizes"][0], settings["threads"][0]
     cores = f"{threads} thread{'s' if threads != 1 else ''}"
+    against = f"{one_line(first['name'])} ({runtime_title(first)})"
+    rounds = f"{settings['rounds']} interleaved rounds"
     parts = [
-        f"speed-up: against {_name(first)} ({_runtime(first)}), the first row",
+        f"speed-up: against {against}, the first row, with its 95 % interval",
         f"latency: median and p5-p95 of a batch of {batch} on {places}, {cores}",
-        "measured in interleaved rounds, a fresh process for each file",
-        "'no difference': the 95 % interval of the ratio holds 1",
+        f"measured in {rounds}, each file started anew {settings['launches']} times",
+        "'no difference': the interval holds 1",
     ]
-    accuracy = next((r["accuracy"] for r in results if r.get("accuracy")), None)
+    accuracy = next((file["accuracy"] for file in files if file["accuracy"]), None)
     if accuracy:
         images = f"{accuracy['images']:,} test images"
-        data = bench.get("data")
-        where = f" of {one_line(str(data))}" if data else ""
+        where = f" of {one_line(bench['data']['name'])}" if bench["data"] else ""
         parts.append(f"accuracy: top-1 on {images}{where}, with its 95 % interval")
-    parts += [_gpu(result) for result in results if result.get("gpu_ms")]
+    parts += [
+        _gpu(file, latency["gpu"])
+        for file in files
+        for latency in file["latency"][:1]
+        if latency["gpu"]
+    ]
     parts.append("params: non-zero ones, of all; memory: peak of the process")
     return "; ".join(parts) + "."
 
 
-def _row(result: Mapping[str, Any]) -> Row:
-    latency = result["latency_ms"]
+def runtime_title(file: Mapping[str, Any]) -> str:
+    """What runs a file, by its usual name."""
+    title = RUNTIME_TITLES.get(file["runtime"], one_line(file["runtime"]))
+    # An engine runs on a GPU alone; of a checkpoint it is said where it does.
+    place = file["device"] if file["runtime"].startswith("pytorch") else "cpu"
+    provider = file["provider"] or (place if place != "cpu" else "")
+    return f"{title}, {one_line(provider)}" if provider else title
+
+
+def _row(file: Mapping[str, Any]) -> Row:
+    size = file["size"]
+    headline = next(iter(file["latency"]), None)
     return Row(
-        file=_name(result),
-        runtime=_runtime(result),
+        file=one_line(file["name"]),
+        runtime=runtime_title(file),
         cells=(
-            _accuracy(result.get("accuracy")),
-            (byte_size(result["size_bytes"]), ""),
-            _parameters(result),
-            ("-" if result.get("macs") is None else count(result["macs"]), ""),
-            (
-                _digits(latency["median"]),
-                f"{_digits(latency['p5'])}-{_digits(latency['p95'])}",
-            ),
-            _memory(result.get("peak_memory_bytes")),
-            _speedup(result.get("speedup")),
+            _accuracy(file["accuracy"]),
+            (byte_size(size["bytes"]), ""),
+            _parameters(size),
+            NOTHING if size["macs"] is None else (count(size["macs"]), ""),
+            NOTHING if headline is None else _latency(headline),
+            _memory(file["peak_memory_bytes"]),
+            ("failed", "") if headline is None else _speedup(headline["speedup"]),
         ),
     )
 
 
 def _accuracy(accuracy: Mapping[str, Any] | None) -> tuple[str, str]:
     if not accuracy:
-        return "-", ""
+        return NOTHING
     low, high = 100 * accuracy["low"], 100 * accuracy["high"]
     return f"{100 * accuracy['top1']:.2f} %", f"{low:.1f}-{high:.1f}"
 
 
-def _parameters(result: Mapping[str, Any]) -> tuple[str, str]:
-    every, nonzero = result["parameters"], result["nonzero_parameters"]
+def _parameters(size: Mapping[str, Any]) -> tuple[str, str]:
+    every, nonzero = size["parameters"], size["nonzero_parameters"]
     if every is None or nonzero is None:
-        return "-", ""
+        return NOTHING
     return count(nonzero), f"of {count(every)}"
 
 
+def _latency(latency: Mapping[str, Any]) -> tuple[str, str]:
+    return digits(latency["median"]), f"{digits(latency['p5'])}-{digits(latency['p95'])}"
+
+
 def _memory(size: int | None) -> tuple[str, str]:
-    return ("-", "") if size is None else (f"{size / 1e6:.0f} MB", "")
+    return NOTHING if size is None else (f"{size / 1e6:.0f} MB", "")
 
 
 def _speedup(speedup: Mapping[str, Any] | None) -> tuple[str, str]:
     if speedup is None:
-        return "-", ""
-    low, high = speedup["low"], speedup["high"]
-    if speedup["ratio"] == low == high == 1:
+        return NOTHING
+    verdict = speedup["verdict"]
+    if verdict == "baseline":
         return "1", "baseline"
-    interval = f"{_digits(low)}-{_digits(high)}"
-    if low <= 1 <= high:
-        return "no difference", interval
-    return f"{_digits(speedup['ratio'])}x", interval
+    interval = f"{digits(speedup['low'])}-{digits(speedup['high'])}"
+    if verdict in ("faster", "slower"):
+        return f"{digits(speedup['ratio'])}x", interval
+    return "too noisy" if verdict == "too noisy" else "no difference", interval
 
 
-def _gpu(result: Mapping[str, Any]) -> str:
+def _gpu(file: Mapping[str, Any], gpu: Mapping[str, Any]) -> str:
     """Where the time of a file went on the GPU."""
-    gpu = result["gpu_ms"]
     compute = gpu["compute"]
     text = (
-        f"{_name(result)} on the GPU: computing {_digits(compute['median'])} ms "
-        f"(p90 {_digits(compute['p90'])}, p95 {_digits(compute['p95'])}, "
-        f"p99 {_digits(compute['p99'])}), copies {_digits(gpu['host_to_device'])} in and "
-        f"{_digits(gpu['device_to_host'])} out"
+        f"{one_line(file['name'])} on the GPU: computing {digits(compute['median'])} ms "
+        f"(p90 {digits(compute['p90'])}, p95 {digits(compute['p95'])}, "
+        f"p99 {digits(compute['p99'])}), copies {digits(gpu['host_to_device'])} in and "
+        f"{digits(gpu['device_to_host'])} out"
     )
     return text if gpu["steady"] else f"{text}, unsteady ({100 * gpu['variation']:.1f} %)"
-
-
-def _digits(value: float) -> str:
-    """Three digits that mean something."""
-    if value >= 100:
-        return f"{value:.0f}"
-    if value >= 10:
-        return f"{value:.1f}"
-    if value >= 0.1:
-        return f"{value:.2f}"
-    return f"{value:.3f}"
-
-
-def _name(result: Mapping[str, Any]) -> str:
-    return one_line(PurePath(result["file"]).name)
-
-
-def _runtime(result: Mapping[str, Any]) -> str:
-    title = RUNTIME_TITLES.get(result["runtime"], one_line(result["runtime"]))
-    # An engine runs on a GPU alone; of the others it is said.
-    place = result["device"] if result["runtime"].startswith("pytorch") else "cpu"
-    provider = result.get("provider") or (place if place != "cpu" else "")
-    return f"{title}, {provider}" if provider else title

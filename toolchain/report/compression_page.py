@@ -82,13 +82,14 @@ def _sized(value: int | None, whole: int | None, text: Callable[[int], str]) -> 
 
 
 def _caption(values: Mapping[str, Any]) -> str:
-    told, first = values["settings"], values["bench"]["results"][0]
+    told, first = values["settings"], values["bench"]["files"][0]
+    latency = first["latency"][0]
     images = values["reference"]["validation_images"]
     limit = told["train_images"]
     epochs = f"{told['epochs']} epoch{'s' if told['epochs'] != 1 else ''}"
     retraining = f"{epochs} at each ({told['recover']}"
     retraining += f", {limit:,} images, a fifth of them for validation)" if limit else ")"
-    threads = f"{first['threads']} thread{'s' if first['threads'] != 1 else ''}"
+    threads = f"{latency['threads']} thread{'s' if latency['threads'] != 1 else ''}"
     return (
         f"Each method pruned from {values['checkpoint']} by rising sensitivities "
         f"({told['criterion'] or 'its own criterion'}, {told['scope']} scope), retrained "
@@ -96,7 +97,7 @@ def _caption(values: Mapping[str, Any]) -> str:
         f"the reference's ({images:,} images); test accuracy on {first['accuracy']['images']:,} "
         "images, touched only here; parameters, bytes and MACs are those of the exported file, "
         "from which dead channels are gone; non-zero: the parameters in it that are not zero; "
-        f"latency: median of batch {first['batch_size']} on {first['device']}, {threads}, ONNX "
+        f"latency: median of batch {latency['batch_size']} on {first['device']}, {threads}, ONNX "
         "Runtime, all files in interleaved rounds; speed-up against the reference with its 95 % "
         "interval."
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .bench_table import COLUMNS, bench_rows, caption
+from .bench_notes import bench_notes
+from .bench_table import COLUMNS, SWEEP_COLUMNS, Row, bench_rows, caption, sweep_rows
 from .plain_text import one_line
 
 __all__ = ["bench_page", "escape", "machine_lines"]
@@ -15,19 +16,22 @@ SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
 
 def bench_page(bench: Mapping[str, Any], *, title: str, command: str, date: str) -> str:
     """The page that a run leaves beside its results."""
-    lines = [
-        f"# {escape(title)}",
-        "",
-        "| " + " | ".join(("file", "runtime", *COLUMNS)) + " |",
-        "| " + " | ".join(("---", "---", *("---:" for _ in COLUMNS))) + " |",
-    ]
-    for row in bench_rows(bench):
-        cells = [main + (f" ({detail})" if detail else "") for main, detail in row.cells]
-        lines.append("| " + " | ".join(escape(c) for c in (row.file, row.runtime, *cells)) + " |")
-    lines += ["", escape(caption(bench)), ""]
+    lines = [f"# {escape(title)}", "", *_table(bench_rows(bench), COLUMNS), ""]
+    if sweep := sweep_rows(bench):
+        lines += [*_table(sweep, SWEEP_COLUMNS), ""]
+    lines += [escape(caption(bench)), ""]
+    lines += [f"- {escape(note)}" for note in bench_notes(bench)]
     lines += [f"- command: `{one_line(command).replace('`', ' ')}`", f"- date: {escape(date)}"]
     lines += machine_lines(bench["environment"])
     return "\n".join(lines) + "\n"
+
+
+def _table(rows: Sequence[Row], columns: Sequence[str]) -> Iterator[str]:
+    yield "| " + " | ".join(("file", "runtime", *columns)) + " |"
+    yield "| " + " | ".join(("---", "---", *("---:" for _ in columns))) + " |"
+    for row in rows:
+        cells = [main + (f" ({detail})" if detail else "") for main, detail in row.cells]
+        yield "| " + " | ".join(escape(c) for c in (row.file, row.runtime, *cells)) + " |"
 
 
 def machine_lines(environment: Mapping[str, Any]) -> list[str]:

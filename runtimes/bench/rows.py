@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .registry import find_runtime
+from ..registry import find_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .artifact import Artifact
-    from .base import RuntimeOptions
+    from ..artifact import Artifact
+    from ..base import RuntimeOptions
 
 __all__ = ["BenchRow", "bench_rows"]
 

@@ -1,0 +1,148 @@
+"""The bench: files measured against the first of them, in one run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from ... import __version__
+from ...progress import SILENT, Progress
+from ..accuracy import Accuracy, TestPart
+from ..artifact import NO_OVERRIDES, CardOverrides
+from ..environment import describe_environment
+from ..file_facts import size_facts
+from ..gpu_latency import UNSTEADY
+from ..pinning import choose_cpus
+from ..system_load import busy_shares, snapshot
+from .answering import answer, timed_images
+from .figures import Latency, Spread, latencies
+from .fit import read_comparable
+from .launches import time_files
+from .noise import NoiseMeter
+from .result import BenchResult, FileResult
+from .roof import measure_roof
+from .rows import bench_rows
+from .settings import BenchSettings
+from .subject import Subject
+
+__all__ = ["bench"]
+
+log = logging.getLogger(__name__)
+
+
+def bench(
+    files: Sequence[Path],
+    settings: BenchSettings,
+    test: TestPart | None,
+    *,
+    overrides: CardOverrides = NO_OVERRIDES,
+    defaults: CardOverrides = NO_OVERRIDES,
+    progress: Progress = SILENT,
+    command: Sequence[str] | None = None,
+) -> BenchResult:
+    """Measure ``files`` (.safetensors, .onnx, .engine) against the first of them.
+
+    Each file has a process of its own, several times over (`launches`), threads fixed and bound to
+    cores; only one works at a time: in each round every file is timed once, in a shuffled order.
+    Accuracy is that of all ``test`` images (or ``settings.images``) through the same runtimes; peak
+    memory is that of timing. Without ``test`` the timed images are noise. ``overrides`` and
+    ``defaults`` are those of `read_artifact`; ``command`` stands in the result.
+
+    A file whose runtime dies has an ``error`` in place of figures. Raises InputError for bad files
+    and for files that cannot be compared, MissingError where this machine lacks a package or
+    device. No process survives, however this ends.
+    """
+    before = snapshot()
+    artifacts = read_comparable(files, overrides, defaults, trust=settings.trust)
+    images = timed_images(artifacts, settings, test)
+    rows = bench_rows(
+        artifacts, settings.devices, settings.options, torch_compile=settings.torch_compile
+    )
+    subjects = [Subject(row.artifact, row.device, row.options) for row in rows]
+    cpus = choose_cpus(settings.threads, busy_shares(before, snapshot()))
+    meter = NoiseMeter(cpus[settings.threads[0]], max(settings.threads))
+    time_files(subjects, settings, images, meter, cpus, progress)
+    figures = latencies(subjects, settings)
+    roof = measure_roof(subjects, figures, settings, cpus, progress)
+    answers = answer(subjects, settings, test, progress)
+    return BenchResult(
+        settings=settings,
+        cpus=cpus[settings.threads[0]] if any(one.device == "cpu" for one in subjects) else None,
+        environment=describe_environment(),
+        created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        version=__version__,
+        command=None if command is None else tuple(command),
+        data=answers.data,
+        peaks=roof.peaks,
+        noise=meter.result(tuple(_too_wide(subjects, figures))),
+        files=tuple(
+            FileResult(
+                artifact=subject.artifact,
+                runtime=subject.runtime or subject.artifact.runtime,
+                device=subject.device,
+                provider=_provider(subject, settings),
+                error=subject.error,
+                warnings=tuple(_warnings(subject, subjects, own, accuracy)),
+                load_ms=Spread.of(subject.load_ms),
+                first_inference_ms=Spread.of(subject.first_ms),
+                peak_memory_bytes=subject.peak_memory,
+                size=size_facts(subject.artifact),
+                accuracy=accuracy,
+                agreement=agreement,
+                latencies=own,
+                profile=profile,
+            )
+            for subject, own, accuracy, agreement, profile in zip(
+                subjects,
+                figures,
+                answers.accuracies,
+                answers.agreements,
+                roof.profiles,
+                strict=True,
+            )
+        ),
+    )
+
+
+def _provider(subject: Subject, settings: BenchSettings) -> str | None:
+    if subject.artifact.kind != "onnx" or subject.device == "cpu":
+        return None
+    return settings.provider or "cuda"
+
+
+def _warnings(
+    subject: Subject,
+    subjects: Sequence[Subject],
+    latencies: Sequence[Latency],
+    accuracy: Accuracy | None,
+) -> Iterator[str]:
+    """What a reader of the figures should know."""
+    for other in subjects:
+        if other is subject:
+            break
+        same = other.artifact.sha256 == subject.artifact.sha256
+        if same and other.path != subject.path:
+            yield f"holds the same bytes as {other.path.name}"
+            break
+    if accuracy is not None:
+        yield from accuracy.warnings
+    for one in latencies:
+        if one.gpu is not None and not one.gpu.steady:
+            yield (
+                f"its GPU times vary by {one.gpu.variation:.1%} (over {UNSTEADY:.1%}): something "
+                "else runs on the GPU, or its clock changes; measure again with clocks locked"
+            )
+            break
+
+
+def _too_wide(subjects: Sequence[Subject], figures: Sequence[Sequence[Latency]]) -> Iterator[str]:
+    """A line for each headline speed-up that no verdict can be given on."""
+    for subject, own in zip(subjects, figures, strict=True):
+        speedup = own[0].speedup if own else None
+        if speedup is not None and speedup.verdict == "too noisy":
+            yield (
+                f"{subject.path.name}: its speed-up lies between {speedup.low:.2f} and "
+                f"{speedup.high:.2f}, too wide for a verdict; measure with more --seconds"
+            )
