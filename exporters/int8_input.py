@@ -21,9 +21,12 @@ LOWEST_OPSET = 13
 CONVERT_TO_OPSET = 17
 
 
-def prepare(model: ModelProto, source: str, passes: Sequence[str] = INT8) -> ModelProto:
+def prepare(
+    model: ModelProto, source: str, passes: Sequence[str] = INT8, *, runs_here: bool = True
+) -> ModelProto:
     """Check ``model`` and return it cleaned by the graph passes, at opset 13 or later, every node
-    with a name of its own. ``passes`` are those that suit what will run the int8 model.
+    with a name of its own. ``passes`` are those that suit what will run the int8 model;
+    ``runs_here``: ONNX Runtime is to run it, to calibrate it or as a file.
 
     The model is edited in place unless its opset is too old. Raises InputError, naming the model
     by ``source``, where it is int8 already, is not float32, has not exactly one image input,
@@ -38,7 +41,8 @@ def prepare(model: ModelProto, source: str, passes: Sequence[str] = INT8) -> Mod
     _refuse_weights(model, source)
     run_passes(model, passes)
     _name_nodes(model)
-    _refuse_unknown_operators(model, source)
+    if runs_here:
+        _refuse_unknown_operators(model, source)
     return model
 
 
@@ -151,6 +155,6 @@ def _raise_opset(model: ModelProto, source: str) -> ModelProto:
         return version_converter.convert_version(model, CONVERT_TO_OPSET)
     except Exception as error:  # the converter raises whatever its C++ side throws
         raise InputError(
-            f"{source} uses opset {versions[0]}, int8 needs {LOWEST_OPSET} or later, and it cannot "
+            f"{source} uses opset {versions[0]}, {LOWEST_OPSET} or later is needed, and it cannot "
             "be converted; export it again with a later opset"
         ) from error

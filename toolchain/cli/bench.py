@@ -40,7 +40,7 @@ __all__ = ["bench"]
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..")
 @data_options(None, "what the files were trained on")
-@device_option("cpu", "cuda", default="cpu")
+@device_option("cpu", "cuda", "cuda,cpu", "cpu,cuda", default="cpu")
 @click.option(
     "--provider",
     type=click.Choice(PROVIDERS),
@@ -50,6 +50,11 @@ __all__ = ["bench"]
     "--allow-fallback",
     is_flag=True,
     help="Let nodes that the provider does not take run on the CPU.",
+)
+@click.option(
+    "--torch-compile",
+    is_flag=True,
+    help="Measure checkpoints by torch.compile, too, beside PyTorch eager.",
 )
 @trust_option
 @click.option(
@@ -123,6 +128,7 @@ def bench(
     device: str,
     provider: str | None,
     allow_fallback: bool,
+    torch_compile: bool,
     trust: bool,
     threads: tuple[int, ...],
     batch_sizes: tuple[int, ...],
@@ -177,6 +183,7 @@ def bench(
         provider=provider,
         allow_fallback=allow_fallback,
         trust=trust,
+        torch_compile=torch_compile,
     )
     paths = [input_file(path) for path in files]
     overrides = card_overrides(mean, std, image_size, labels)
