@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import InputError
 from .estimates import Estimate
+from .row_names import row_names
 from .verdict import BUDGETS, MISSED, enforce, judged, unmeasured
 
 __all__ = ["Budgets", "enforce", "judge"]
@@ -60,7 +61,7 @@ class Budgets:
     def check(self, files: int, *, accuracy: bool = True) -> None:
         """Raise InputError where a budget cannot be judged at all, before any measuring.
 
-        ``files`` is their number, the baseline's counted; ``accuracy`` whether that is measured.
+        ``files`` is the number of rows with the baseline; ``accuracy`` whether that is measured.
         """
         for name in ("max-drop", "min-speedup"):
             if name in self.limits and files < 2:
@@ -81,15 +82,16 @@ def judge(result: Mapping[str, Any], budgets: Budgets) -> list[dict[str, Any]]:
     """
     files = result["files"]
     budgets.check(len(files), accuracy=True)
+    named = list(zip(row_names(files), files, strict=True))
     return [
-        _verdict(name, limit, file)
-        for file in (files[1:] or files)
+        _verdict(name, limit, title, file)
+        for title, file in (named[1:] or named)
         for name, limit in budgets.limits.items()
     ]
 
 
-def _verdict(name: str, limit: float, file: Mapping[str, Any]) -> dict[str, Any]:
-    budget, title = BUDGETS[name], file["name"]
+def _verdict(name: str, limit: float, title: str, file: Mapping[str, Any]) -> dict[str, Any]:
+    budget = BUDGETS[name]
     if file["error"] is not None:
         reason = f"it could not be measured: {file['error']}"
         return unmeasured(budget, title, limit, reason, MISSED)

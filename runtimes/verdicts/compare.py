@@ -107,7 +107,7 @@ def compare(old: Result, new: Result, budgets: Budgets | None = None) -> Compari
 def _file(pair: Pair, old: Result, new: Result) -> FileChange:
     errors = [file["error"] for file in pair.both if file["error"] is not None]
     return FileChange(
-        pair.new["name"],
+        pair.name,
         pair.old["file"],
         pair.new["file"],
         pair.baseline,

@@ -16,6 +16,7 @@ Result = Mapping[str, Any]
 
 PACKAGES = {
     "pytorch": ("torch",),
+    "pytorch-compiled": ("torch",),
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
     "tensorrt": ("tensorrt",),
     "tensorrt-rtx": ("tensorrt-rtx-cu13",),
@@ -50,21 +51,33 @@ def latency_change(pair: Pair, old: Result, new: Result) -> Change:
         return _refused(pair, "no threads and batch size that both measured")
     before, after = loads
     unit = f"ms, batch {after['batch_size']}, {_threads(after['threads'])}"
-    if not pair.baseline and _common_baseline(old, new):
+    common = _common_baseline(old, new)
+    if not pair.baseline and common:
         change = _over_baseline(before, after)
         if change is not None:
             return _judged(before, after, unit, change, f"speed-ups over {new['files'][0]['name']}")
     change = ratio(*(Estimate.of(one, "median") for one in (before, after)))
     if change is None:
         return _refused(pair, "the times are too far apart to be compared")
-    return _judged(before, after, unit, change, SEPARATE)
+    doubt = ""
+    if pair.baseline and common:
+        doubt = "it is the same file in the same runtime, so a difference is the machine's"
+    elif "noisy" in (result["noise"]["verdict"] for result in (old, new)):
+        doubt = "the machine was noisy in one of them, so nothing is shown"
+    return _judged(before, after, unit, change, SEPARATE, doubt)
 
 
 def _judged(
-    before: Mapping[str, Any], after: Mapping[str, Any], unit: str, change: Estimate, how: str
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    unit: str,
+    change: Estimate,
+    how: str,
+    doubt: str = "",
 ) -> Change:
     verdicts = [(one["speedup"] or {}).get("verdict") for one in (before, after)]
-    doubt = "the machine was too noisy for a verdict" if "too noisy" in verdicts else ""
+    if "too noisy" in verdicts:
+        doubt = "the machine was too noisy for a verdict"
     return Change.judged(
         before["median"], after["median"], unit, change, "x", how, none=1.0, doubt=doubt
     )

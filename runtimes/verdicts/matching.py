@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import InputError
+from .row_names import row_names
 
 __all__ = ["Match", "Pair", "match_files"]
 
@@ -16,10 +17,11 @@ File = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Pair:
-    """One file as it was and as it is; ``baseline`` where it is the first of both results."""
+    """One row as it was and as it is; ``baseline`` where it is the first of both results."""
 
     old: File
     new: File
+    name: str
     baseline: bool
 
     @property
@@ -38,10 +40,10 @@ class Match:
 
 
 def match_files(old: Mapping[str, Any], new: Mapping[str, Any]) -> Match:
-    """Pair the files by name, and the only one besides the baseline whatever it is called.
+    """Pair the rows by name, and the only one besides the baseline whatever it is called.
 
-    A name that a result holds more than once is matched by its whole path. Raises InputError where
-    no file of the one is in the other.
+    A name that a result holds more than once is matched by its whole path, the runtime and the
+    device. Raises InputError where no file of the one is in the other.
     """
     before, after = old["files"], new["files"]
     first, second = _keys(before, after)
@@ -57,19 +59,22 @@ def match_files(old: Mapping[str, Any], new: Mapping[str, Any]) -> Match:
             f"the results have no file in common: {_names(before)} there, {_names(after)} here; "
             "compare results of the same files"
         )
+    names = row_names(after)
     several = len(before) > 1 and len(after) > 1
     return Match(
         tuple(
-            Pair(before[there], after[here], several and here == there == 0)
+            Pair(before[there], after[here], names[here], several and here == there == 0)
             for here, there in sorted(partner.items())
         ),
-        tuple(key for place, key in enumerate(first) if place not in partner.values()),
-        tuple(key for place, key in enumerate(second) if place not in partner),
+        tuple(
+            name for place, name in enumerate(row_names(before)) if place not in partner.values()
+        ),
+        tuple(name for place, name in enumerate(names) if place not in partner),
     )
 
 
 def _keys(before: Sequence[File], after: Sequence[File]) -> tuple[list[str], list[str]]:
-    """What each file is matched by: its name, or its path where a name occurs twice."""
+    """What each row is matched by: its name, or all that tells it apart where that occurs twice."""
     often = {
         name
         for files in (before, after)
@@ -77,10 +82,14 @@ def _keys(before: Sequence[File], after: Sequence[File]) -> tuple[list[str], lis
         if number > 1
     }
     first, second = (
-        [file["file"] if file["name"] in often else file["name"] for file in files]
+        [_told_apart(file) if file["name"] in often else file["name"] for file in files]
         for files in (before, after)
     )
     return first, second
+
+
+def _told_apart(file: File) -> str:
+    return " ".join(str(file[key]) for key in ("file", "runtime", "device", "provider"))
 
 
 def _only(before: Sequence[File], after: Sequence[File]) -> int | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ..made_bench import FILES, bench_result
 from .conftest import UNGUARDED
 
 PYTHON = os.environ.get("NNC_TORCH_FREE_PYTHON", "")
@@ -134,3 +135,14 @@ def test_compact(torch_free, tiny_onnx, tmp_path):
     done = torch_free("compact", tiny_onnx, "-o", tmp_path / "small.onnx")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1].startswith(f"wrote {tmp_path / 'small.onnx'} (")
+
+
+def test_compare_and_report_read_saved_results(torch_free, tmp_path):
+    saved = tmp_path / "bench.json"
+    saved.write_text(json.dumps(bench_result(FILES[:2], images=50)))
+    done = torch_free("compare", saved, saved, "--max-drop", 50)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no difference shown" in done.stdout
+    done = torch_free("report", saved, "-o", tmp_path / "report.md")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "report.md").read_text().startswith("# bench\n")

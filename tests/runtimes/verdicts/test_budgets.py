@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
@@ -106,6 +107,18 @@ def test_all_but_the_baseline_are_judged_or_the_only_one():
         name for made in FILES[1:] for name in (made.name, made.name)
     ]
     assert len(judge(bench_result(FILES[:1]), Budgets(max_latency_ms=100))) == 1
+
+
+def test_a_file_on_two_devices_has_two_verdicts_told_apart():
+    def both(result):
+        result["files"].append(copy.deepcopy(result["files"][1]))
+        result["files"][-1].update(device="cuda", provider="tensorrt")
+
+    verdicts = judge(spoilt(bench_result(FILES[:2], images=50), both), Budgets(max_size_mb=9))
+    assert [one["file"] for one in verdicts] == [
+        "reference.onnx (onnxruntime cpu)",
+        "reference.onnx (onnxruntime cuda tensorrt)",
+    ]
 
 
 @pytest.mark.parametrize("name", ["max-drop", "min-speedup"])

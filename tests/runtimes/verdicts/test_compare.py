@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 
@@ -181,6 +182,43 @@ def test_names_that_occur_twice_are_matched_by_path():
     assert [(file.old_file, file.new_file) for file in found.files] == [
         (f"{place}/net.onnx", f"{place}/net.onnx") for place in (3, 2, 1, 0)
     ]
+
+
+def _on_both_devices(result):
+    """Every file once more, on a GPU and three times as fast."""
+    rows = copy.deepcopy(result["files"])
+    for row in rows:
+        row.update(device="cuda", provider="cuda")
+    result["files"] += rows
+
+
+def test_rows_of_one_file_are_matched_by_where_they_ran():
+    both = spoilt(OLD, _on_both_devices)
+    found = compare(both, spoilt(both, lambda result: result["files"].reverse()))
+    assert len(found.files) == 8
+    assert found.files[0].name == "pruned.int8.onnx (onnxruntime cuda)"
+    assert {file.latency.how for file in found.files if "ran in" in file.latency.how} == set()
+    alone = compare(both, OLD)
+    assert [file.name for file in alone.files] == [made.name for made in FILES]
+    assert alone.old_alone == tuple(f"{made.name} ({made.runtime} cuda)" for made in FILES)
+
+
+def test_the_common_baseline_itself_shows_the_machine_alone():
+    """The same bytes in the same runtime: whatever its times, nothing has changed."""
+    slower = bench_result([replace(made, ms=2 * made.ms) for made in FILES], images=1000, seed=4)
+    change = compare(OLD, slower).files[0].latency
+    assert change.verdict == "no difference shown"
+    assert change.how.endswith("so a difference is the machine's")
+
+
+def test_medians_of_a_noisy_machine_show_nothing():
+    def noisy(result):
+        _another_baseline(result)
+        result["noise"]["verdict"] = "noisy"
+
+    change = _last(compare(OLD, spoilt(_new(ms=2 * LAST.ms), noisy))).latency
+    assert change.verdict == "no difference shown"
+    assert change.how.endswith("the machine was noisy in one of them, so nothing is shown")
 
 
 def test_budgets_between_the_two():

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ....runtimes.verdicts.row_names import row_names
 from ..bench_table import RUNTIME_TITLES
 from ..plain_text import one_line
 from .markup import Markup, tag
@@ -16,15 +17,11 @@ __all__ = ["FileView", "chip", "legend", "views"]
 
 @dataclass(frozen=True)
 class FileView:
-    """One file; ``number`` is 1 for the baseline."""
+    """One row; ``number`` is 1 for the baseline, ``name`` is on one line and told from others."""
 
     number: int
+    name: str
     entry: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        """The file's name on one line."""
-        return one_line(self.entry["name"]) or "(no name)"
 
     @property
     def runtime(self) -> str:
@@ -48,8 +45,12 @@ class FileView:
 
 
 def views(bench: Mapping[str, Any]) -> tuple[FileView, ...]:
-    """All files, numbered from 1."""
-    return tuple(FileView(place + 1, entry) for place, entry in enumerate(bench["files"]))
+    """All rows, numbered from 1."""
+    named = zip(row_names(bench["files"]), bench["files"], strict=True)
+    return tuple(
+        FileView(number, one_line(name) or "(no name)", entry)
+        for number, (name, entry) in enumerate(named, start=1)
+    )
 
 
 def chip(view: FileView) -> Markup:
