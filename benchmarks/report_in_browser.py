@@ -172,7 +172,7 @@ def main() -> int:
     if asked.screenshots:
         asked.screenshots.mkdir(parents=True, exist_ok=True)
     wrong = 0
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = Browser(program, profile)
         try:
             for page in asked.pages:
