@@ -53,9 +53,14 @@ $(VENV)/installed-run: pyproject.toml
 	"$(VENV)/bin/python" $(PIP_INSTALL) -e ".[train,cpu]"
 	touch "$@"
 
+# The last two are for the tests of TensorRT alone, which builds engines without a GPU: where there
+# is no wheel for the machine, those tests are skipped. The type stubs are those of TensorRT 10,
+# without the library that they describe.
 $(VENV)/installed-test: pyproject.toml
 	"$(PYTHON)" -m venv "$(VENV)"
 	"$(VENV)/bin/python" $(PIP_INSTALL) -e ".[train,cpu,test]"
+	-"$(VENV)/bin/python" $(PIP_INSTALL) -e ".[rtx]"
+	-"$(VENV)/bin/python" $(PIP_INSTALL) --no-deps tensorrt-stubs==10.13.0.35.1
 	touch "$@" "$(VENV)/installed-run"
 
 $(TORCH_FREE_VENV)/installed: pyproject.toml

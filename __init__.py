@@ -1,8 +1,9 @@
 """nnc: from a trained vision network to a small, fast, honestly measured file.
 
 The stages are functions: `train`, `prune`, `export`, `quantise`, `bench`, and `run` for a whole
-recipe; `inspect` reads what an artefact says of itself. Each takes settings and paths and returns
-a result that says what it did. Nothing heavy is imported before a name is used.
+recipe; `inspect` reads what an artefact says of itself, `read_bench` what a bench saved for `judge`
+and `compare`. Each takes settings and paths and returns a result that says what it did. Nothing
+heavy is imported before a name is used.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .model_card import InputSpec, ModelCard
     from .runtimes.artifact import read_artifact as inspect
     from .runtimes.bench import BenchSettings, bench
+    from .runtimes.verdicts import Budgets, compare, judge, read_bench
     from .toolchain.data import DataSet, open_data
     from .toolchain.feeds import calibration_images, check_images, test_part
     from .toolchain.pipeline import run
@@ -30,6 +32,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BenchSettings",
     "BudgetError",
+    "Budgets",
     "DataSet",
     "InputError",
     "InputSpec",
@@ -43,11 +46,14 @@ __all__ = [
     "bench",
     "calibration_images",
     "check_images",
+    "compare",
     "export",
     "inspect",
+    "judge",
     "open_data",
     "prune",
     "quantise",
+    "read_bench",
     "run",
     "test_part",
     "train",
@@ -56,6 +62,7 @@ __all__ = [
 _HOMES = {
     "BenchSettings": ".runtimes.bench",
     "BudgetError": ".errors",
+    "Budgets": ".runtimes.verdicts",
     "DataSet": ".toolchain.data",
     "InputError": ".errors",
     "InputSpec": ".model_card",
@@ -68,11 +75,14 @@ _HOMES = {
     "bench": ".runtimes.bench",
     "calibration_images": ".toolchain.feeds",
     "check_images": ".toolchain.feeds",
+    "compare": ".runtimes.verdicts",
     "export": ".exporters.onnx_export",
     "inspect": ".runtimes.artifact:read_artifact",
+    "judge": ".runtimes.verdicts",
     "open_data": ".toolchain.data",
     "prune": ".toolchain.pruning.prune",
     "quantise": ".exporters.ort_int8",
+    "read_bench": ".runtimes.verdicts",
     "run": ".toolchain.pipeline",
     "test_part": ".toolchain.feeds",
     "train": ".toolchain.training.train",

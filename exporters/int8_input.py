@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import InputError, NncError
+from ..errors import InputError
+from ..runtimes.reasons import short_reason
 from .passes import INT8, PASSES, run_passes
 
 if TYPE_CHECKING:
@@ -20,13 +21,17 @@ LOWEST_OPSET = 13
 CONVERT_TO_OPSET = 17
 
 
-def prepare(model: ModelProto, source: str, passes: Sequence[str] = INT8) -> ModelProto:
+def prepare(
+    model: ModelProto, source: str, passes: Sequence[str] = INT8, *, runs_here: bool = True
+) -> ModelProto:
     """Check ``model`` and return it cleaned by the graph passes, at opset 13 or later, every node
-    with a name of its own. ``passes`` are those that suit what will run the int8 model.
+    with a name of its own. ``passes`` are those that suit what will run the int8 model;
+    ``runs_here``: ONNX Runtime is to run it, to calibrate it or as a file.
 
     The model is edited in place unless its opset is too old. Raises InputError, naming the model
-    by ``source``, where it is int8 already, is not float32, has not exactly one image input, or
-    cannot be brought to a later opset; NncError, naming the tensor, where a weight is not finite.
+    by ``source``, where it is int8 already, is not float32, has not exactly one image input,
+    cannot be brought to a later opset, cannot be run by ONNX Runtime, or holds a weight that is not
+    finite.
     """
     _refuse_size(model, source)
     _refuse_quantised(model, source)
@@ -36,6 +41,8 @@ def prepare(model: ModelProto, source: str, passes: Sequence[str] = INT8) -> Mod
     _refuse_weights(model, source)
     run_passes(model, passes)
     _name_nodes(model)
+    if runs_here:
+        _refuse_unknown_operators(model, source)
     return model
 
 
@@ -101,7 +108,20 @@ def _refuse_weights(model: ModelProto, source: str) -> None:
         # Looked at here, because a Relu or Clip may hide a NaN from the observed ranges.
         weights = tensor.data_type == TensorProto.FLOAT and tensor.dims
         if weights and not np.isfinite(numpy_helper.to_array(tensor)).all():
-            raise NncError(f"{source}: tensor '{tensor.name}' holds NaN or infinite values")
+            raise InputError(f"{source}: tensor '{tensor.name}' holds NaN or infinite values")
+
+
+def _refuse_unknown_operators(model: ModelProto, source: str) -> None:
+    """Load the model once: what ONNX Runtime has no kernel for is better told before the images."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own exceptions share no public base class
+        raise InputError(f"{source}: ONNX Runtime cannot run it: {short_reason(error)}") from error
 
 
 def _name_nodes(model: ModelProto) -> None:
@@ -135,6 +155,6 @@ def _raise_opset(model: ModelProto, source: str) -> ModelProto:
         return version_converter.convert_version(model, CONVERT_TO_OPSET)
     except Exception as error:  # the converter raises whatever its C++ side throws
         raise InputError(
-            f"{source} uses opset {versions[0]}, int8 needs {LOWEST_OPSET} or later, and it cannot "
+            f"{source} uses opset {versions[0]}, {LOWEST_OPSET} or later is needed, and it cannot "
             "be converted; export it again with a later opset"
         ) from error

@@ -1,7 +1,8 @@
-"""A smaller ONNX file from one with zeroed filters or neurons: same outputs, no PyTorch."""
+"""A smaller ONNX file, without zeroed filters and channel shuffles; same outputs, no PyTorch."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
 from ..whole_files import check_input, check_output, sha256_of
 from .packages import need
+from .passes import SHAPING, run_passes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +40,9 @@ HALF_RELATIVE_DIFFERENCE = 1e-2
 
 IMAGES = 4
 """Random images that the outputs are compared on."""
+
+SIMPLER = ("global_pool", "single_pixel", "shuffle")
+"""Graph passes whose work a reader wants to hear of; the others clean up."""
 
 FAST_MULTIPLE = 8
 """Channel counts that are no multiple of it leave ONNX Runtime's blocked kernels on CPU."""
@@ -71,6 +76,9 @@ class CompactResult:
     """Dead channel groups that ``round_to`` kept."""
     zeroed: tuple[LayerCut, ...]
     """Layers whose zero filters something still needs."""
+    shaped: Mapping[str, int]
+    """Graph pass -> how often it made something simpler, such as ``shuffle``: channel shuffles
+    compiled away. Passes that changed nothing are left out."""
     odd_layers: int
     """Layers that pruning left with a channel count that is no multiple of `FAST_MULTIPLE`. Where
     ``round_to`` is one, these are depthwise layers behind a Concat of parts of others: each of
@@ -90,7 +98,7 @@ def compact_file(
     progress: Progress = SILENT,
     overwrite: bool = False,
 ) -> CompactResult:
-    """Write ``model`` to ``output`` without its dead channels and neurons.
+    """Write ``model`` to ``output`` without its dead channels, neurons and channel shuffles.
 
     Both are run on the same random images, drawn by ``seed``. ``round_to`` keeps some dead channels
     so that layers have a multiple of it. Raises InputError for a bad file or NaN weights,
@@ -98,7 +106,13 @@ def compact_file(
     outputs differ by more than `LARGEST_RELATIVE_DIFFERENCE`.
     """
     need("comparing the outputs", "onnxruntime")
-    from ..runtimes.onnx_files import load_model, read_properties, save_model, write_properties
+    from ..runtimes.onnx_files import (
+        load_model,
+        read_properties,
+        save_model,
+        stored_bytes,
+        write_properties,
+    )
     from .channels import compact
 
     check_input(model)
@@ -106,10 +120,11 @@ def compact_file(
     with progress.task("compacting", 4) as task:
         loaded = load_model(model)
         images = _images(loaded, seed)
-        before = _facts(loaded, model.stat().st_size)
+        before = _facts(loaded, stored_bytes(model))
         expected = _outputs(str(model), images, model)
         task.advance(note="looking for dead channels")
         compaction = compact(loaded, round_to=round_to)
+        shaped = run_passes(loaded, ("constants", *SHAPING))
         task.advance(note="comparing the outputs")
         absolute, relative = _difference(
             expected, _outputs(loaded.SerializeToString(), images, model)
@@ -140,6 +155,11 @@ def compact_file(
         unprunable=compaction.unprunable,
         spared=compaction.spared,
         zeroed=compaction.zeroed,
+        shaped={
+            result.name: len(result.changes)
+            for result in shaped
+            if result.name in SIMPLER and result.changed
+        },
         odd_layers=sum(cut.after % FAST_MULTIPLE != 0 for cut in compaction.layers),
     )
 

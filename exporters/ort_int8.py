@@ -70,11 +70,17 @@ def quantise(
     describes the model in place of the card it carries, if any; it goes into the file with this
     stage added. The float model is not changed.
 
-    Raises InputError for a model that cannot be quantised or images that do not fit it,
-    BudgetError where nothing that was tried holds the limits (no file is written then),
-    MissingError where ONNX Runtime is not installed, NncError where the network yields NaN.
+    Raises InputError for a model that cannot be quantised or run, for images that do not fit it or
+    on which it yields NaN, BudgetError where nothing that was tried holds the limits (no file is
+    written then), MissingError where ONNX Runtime is not installed.
     """
-    from ..runtimes.onnx_files import load_model, read_properties, save_model, write_properties
+    from ..runtimes.onnx_files import (
+        load_model,
+        read_properties,
+        save_model,
+        stored_bytes,
+        write_properties,
+    )
 
     settings = settings or Int8Settings()
     need("quantising", "onnxruntime")
@@ -84,7 +90,7 @@ def quantise(
     profile = _profile(settings.target)
     loaded = load_model(model)
     card = card or ModelCard.from_properties(read_properties(loaded), str(model))
-    source_size_bytes = model.stat().st_size
+    source_size_bytes = stored_bytes(model)
     parent_sha256 = sha256_of(model)
     _check_plan(plan, model, parent_sha256, profile)
     weights_only = plan.choice.weights_only if plan else settings.weights_only

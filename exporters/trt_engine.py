@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BudgetError, InputError, MissingError
+from ..errors import BudgetError, InputError, MissingError, NncError
 from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
 from ..runtimes.trt_sidecar import Sidecar, sidecar_path
 from ..whole_files import check_output, write_whole
 from .int8_images import Batches
 from .int8_input import prepare
-from .trt.engine import Built, build_engine
+from .packages import need
+from .trt.describe import describe
+from .trt.engine import build_engine, check_parses
 from .trt.explicit import check_explicit, is_quantised, why_float
 from .trt.float_weights import with_float_weights
 from .trt.half import in_half
 from .trt.int8 import judge_of, quantised_model
 from .trt.place import Place, find_place
 from .trt.result import EngineResult, Quantised
-from .trt.settings import TrtSettings
+from .trt.rules import LAYERS
+from .trt.settings import DEFAULT_BATCH, TrtSettings
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -117,10 +119,16 @@ def quantise(
         check_explicit(loaded, source)
         model = loaded
     else:
-        model = prepare(loaded, source, _PASSES)
-        if settings.precision == "int8":
+        int8 = settings.precision == "int8"
+        if int8:
+            need("calibrating", "onnxruntime")
+        model = prepare(loaded, source, _PASSES, runs_here=int8)
+        if int8:
             if data is None:
                 raise InputError(f"{source} is float; int8 takes calibration images, pass --data")
+            if place is not None:
+                # Looking for int8 takes minutes; what cannot be built anyway is refused before.
+                check_parses(place.library, model, source)
             judge = judge_of(model, data.held_back, card, settings.int8)
             made = quantised_model(
                 model,
@@ -139,10 +147,11 @@ def quantise(
             )
     if settings.precision == "int8":
         whys = why_float(model)
+        _refuse_all_float(model, whys, source)
     if kept is not None:
         _keep(model, card, kept, overwrite=overwrite)
     if place is None:
-        raise MissingError(_unfinished(lacking, kept, output))
+        raise MissingError(_unfinished(lacking, kept, output, settings))
     built_of, drop = model, None
     if not place.library.strongly_typed:
         # There flags bring the rest to fp16, and only 8 is so old that it wants float weights.
@@ -161,7 +170,7 @@ def quantise(
             timings=place.timings,
             source=source,
         )
-    sidecar = _sidecar(artifact, card, settings, place, built, made)
+    sidecar = describe(artifact, card, settings, place, built, made)
     _write(output, built.plan, sidecar, overwrite=overwrite)
     return EngineResult(
         path=str(output),
@@ -194,12 +203,28 @@ def _place(settings: TrtSettings, *, wait: bool) -> tuple[Place | None, MissingE
         return None, error
 
 
-def _unfinished(lacking: MissingError | None, kept: Path | None, output: Path) -> str:
+def _unfinished(
+    lacking: MissingError | None, kept: Path | None, output: Path, settings: TrtSettings
+) -> str:
+    words = ["nnc quantise", kept.name if kept else "", "--backend trt"]
+    if settings.batch != DEFAULT_BATCH:
+        words.append(f"--batch {','.join(map(str, settings.batch))}")
+    if settings.workspace_mb is not None:
+        words.append(f"--workspace-mb {settings.workspace_mb}")
     return (
         f"{lacking}. The int8 model is in {kept}: on a machine that can build, "
-        f"nnc quantise {kept and kept.name} --backend trt -o {output.name} "
-        "makes the engine at once, without calibrating"
+        f"{' '.join(words)} -o {output.name} makes the engine at once, without calibrating"
     )
+
+
+def _refuse_all_float(model: ModelProto, whys: Mapping[str, str], source: str) -> None:
+    layers = [node.name for node in model.graph.node if node.op_type in LAYERS]
+    if all(name in whys for name in layers):
+        first = f" ('{layers[0]}': {whys[layers[0]]})" if layers else ""
+        raise InputError(
+            f"{source}: no layer of it would be int8{first}; build the float file with "
+            "--precision fp16"
+        )
 
 
 def _stage(source: Path, settings: TrtSettings, data: CalibrationData, made: Quantised) -> Stage:
@@ -234,51 +259,19 @@ def _fp16_drop(judge: Judge | None, model: ModelProto, settings: TrtSettings) ->
     limit = settings.int8.max_drop
     if judge is None or limit is None:
         return None
-    drop = judge.drop(model, limit)
+    try:
+        drop = judge.drop(model, limit)
+    except NncError as error:
+        raise BudgetError(
+            f"int8 holds the limit of {limit:g} points, but not with the rest in fp16, which "
+            f"holds nothing over 65504 ({error}); build the float file with --precision fp32"
+        ) from error
     if drop.points > limit:
         raise BudgetError(
             f"int8 holds the limit of {limit:g} points, but with the rest in fp16 it loses more: "
             f"{drop}; allow more (--max-drop), or build the float file with --precision fp32"
         )
     return drop
-
-
-def _sidecar(
-    artifact: Artifact,
-    card: ModelCard,
-    settings: TrtSettings,
-    place: Place,
-    built: Built,
-    made: Quantised | None,
-) -> Sidecar:
-    library, device = place.library, place.device
-    calibration: dict[str, Any] = {}
-    if made is not None:
-        calibration = dict(card.history[-1].settings)
-    elif settings.precision == "int8":
-        stages = [stage for stage in card.history if stage.settings.get("backend") == "trt"]
-        calibration = dict(stages[-1].settings) if stages else {}
-    return Sidecar(
-        flavour=library.flavour,
-        version=library.version,
-        cuda=library.cuda,
-        precision=settings.precision,
-        batch=built.batch,
-        inputs=built.inputs,
-        outputs=built.outputs,
-        card=card,
-        engine_sha256=hashlib.sha256(built.plan).hexdigest(),
-        parent_sha256=artifact.sha256,
-        parameters=artifact.parameters,
-        nonzero_parameters=artifact.nonzero_parameters,
-        own_metadata=artifact.own_metadata,
-        gpu="" if device is None else device.name,
-        capability=None if device is None else device.capability,
-        targets=place.targets,
-        layers=built.layers,
-        calibration=calibration,
-        build_seconds=round(built.seconds, 3),
-    )
 
 
 def _write(output: Path, plan: bytes, sidecar: Sidecar, *, overwrite: bool) -> None:

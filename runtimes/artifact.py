@@ -49,6 +49,7 @@ class Artifact:
     """Whether the card comes from nnc's metadata in the file."""
     input_shape: tuple[int | None, ...]
     size_bytes: int
+    """With what an ONNX file keeps beside it as external data."""
     sha256: str
     parameters: int | None
     """None, as the non-zero ones, for an engine of another tool."""
@@ -131,7 +132,7 @@ def _read_checkpoint(
 def _read_onnx(
     path: Path, runtime: str, overrides: CardOverrides, defaults: CardOverrides
 ) -> Artifact:
-    from .onnx_files import load_model, read_properties
+    from .onnx_files import load_model, read_properties, stored_bytes
     from .onnx_shapes import graph_inputs, graph_outputs
 
     model = load_model(path)
@@ -169,7 +170,7 @@ def _read_onnx(
         card=card,
         own_metadata=own is not None,
         input_shape=spec.shape,
-        size_bytes=path.stat().st_size,
+        size_bytes=stored_bytes(path),
         sha256=sha256_of(path),
         parameters=facts.parameters,
         nonzero_parameters=facts.nonzero_parameters,

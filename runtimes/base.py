@@ -52,6 +52,8 @@ class RuntimeOptions:
     """Whether nodes that the provider does not take may run on the CPU."""
     trust: bool = False
     """Whether to load an engine that has no sidecar."""
+    compiled: bool = False
+    """Whether PyTorch compiles a checkpoint's network (``torch.compile``), not runs it eagerly."""
 
     def __post_init__(self) -> None:
         if self.provider not in (None, *PROVIDERS):

@@ -23,6 +23,8 @@ class Device:
     name: str
     capability: int
     """Compute capability: 89 is 8.9, 120 is 12.0."""
+    cuda: str = ""
+    """The latest CUDA that its driver serves: ``13.0``."""
 
 
 def first_device() -> Device | None:
@@ -32,13 +34,14 @@ def first_device() -> Device | None:
         return None
     device = ctypes.c_int()
     name = ctypes.create_string_buffer(256)
-    numbers = [ctypes.c_int(), ctypes.c_int()]
+    numbers = [ctypes.c_int(), ctypes.c_int(), ctypes.c_int()]
     calls: tuple[Callable[[], int], ...] = (
         lambda: driver.cuInit(0),
         lambda: driver.cuDeviceGet(ctypes.byref(device), 0),
         lambda: driver.cuDeviceGetName(name, len(name), device),
         lambda: driver.cuDeviceGetAttribute(ctypes.byref(numbers[0]), _MAJOR, device),
         lambda: driver.cuDeviceGetAttribute(ctypes.byref(numbers[1]), _MINOR, device),
+        lambda: driver.cuDriverGetVersion(ctypes.byref(numbers[2])),
     )
     try:
         if any(call() != 0 for call in calls):
@@ -46,7 +49,8 @@ def first_device() -> Device | None:
     except AttributeError:  # a library of that name without these functions
         return None
     text = name.value.decode("utf-8", "replace")
-    return Device(text, 10 * numbers[0].value + numbers[1].value)
+    major, minor, version = (number.value for number in numbers)
+    return Device(text, 10 * major + minor, f"{version // 1000}.{version % 1000 // 10}")
 
 
 def _driver() -> ctypes.CDLL | None:

@@ -13,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from .cuda_driver import first_device
+
 __all__ = [
     "describe_environment",
     "gpu_names",
@@ -133,12 +135,17 @@ def package_versions() -> dict[str, str]:
 
 
 def gpu_names() -> list[str]:
-    """Names and driver versions of NVIDIA GPUs, by nvidia-smi; empty where there are none."""
+    """Names and driver versions of NVIDIA GPUs, by nvidia-smi; empty where there are none.
+
+    Where that is missing or says nothing, as on Jetsons, the first that CUDA's driver knows.
+    """
     program = shutil.which("nvidia-smi")
-    if program is None:
-        return []
-    output = _output([program, "--query-gpu=name,driver_version", "--format=csv,noheader"])
-    return [line.strip() for line in output.splitlines() if line.strip()]
+    query = ["--query-gpu=name,driver_version", "--format=csv,noheader"]
+    output = "" if program is None else _output([program, *query])
+    if names := [line.strip() for line in output.splitlines() if line.strip()]:
+        return names
+    device = first_device()
+    return [] if device is None else [f"{device.name}, driver for CUDA {device.cuda}"]
 
 
 def _cpu_model() -> str:

@@ -78,7 +78,7 @@ def size_facts(artifact: Artifact) -> SizeFacts:
     if artifact.kind == "onnx":
         files += external_files(artifact.path)
     return SizeFacts(
-        size_bytes=sum(path.stat().st_size for path in files),
+        size_bytes=artifact.size_bytes,
         zipped_bytes=_zipped(files),
         parameters=artifact.parameters,
         nonzero_parameters=artifact.nonzero_parameters,

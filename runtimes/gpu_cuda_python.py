@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["CudaPythonGpu"]
 
 _MARKS = 4
+_NO_MEMORY = 2
+"""cudaErrorMemoryAllocation"""
 
 
 class CudaPythonGpu:
@@ -47,14 +49,15 @@ class CudaPythonGpu:
 
     def allocate(self, size: int) -> int:
         """Device memory by ``cudaMalloc``."""
-        error, address = self._cuda.cudaMalloc(max(size, 1))
-        if int(error) != 0:
+        answer = self._cuda.cudaMalloc(max(size, 1))
+        if int(answer[0]) == _NO_MEMORY:
             raise MissingError(
                 f"the GPU has no {size / 1e6:.0f} MB left; "
                 "try a smaller --batch-size, or end what else runs on it"
             )
-        self._device.append(int(address))
-        return int(address)
+        address = int(self._ask(answer))
+        self._device.append(address)
+        return address
 
     def pinned(self, size: int) -> np.ndarray[Any, Any]:
         """Page-locked memory by ``cudaHostAlloc``."""

@@ -22,6 +22,7 @@ __all__ = [
     "may_have_external_data",
     "read_properties",
     "save_model",
+    "stored_bytes",
     "write_properties",
 ]
 
@@ -54,6 +55,11 @@ def check_external_data(path: Path) -> None:
     for tensor in model_tensors(_parse(path)):
         if is_external(tensor):
             _external_range(tensor, path)
+
+
+def stored_bytes(path: Path) -> int:
+    """Bytes that an ONNX file takes on disk, with its `external_files`; InputError as above."""
+    return sum(file.stat().st_size for file in (path, *external_files(path)))
 
 
 def external_files(path: Path) -> tuple[Path, ...]:

@@ -12,7 +12,22 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-__all__ = ["BoundSession"]
+__all__ = ["BoundSession", "can_bind"]
+
+
+def can_bind(ort: Any, device: str) -> bool:
+    """Whether this ONNX Runtime hands out memory on ``device``.
+
+    With a provider that comes as a plug-in, such as TensorRT RTX, older versions do not: their
+    Python side knows the devices alone that it was built for.
+    """
+    import numpy as np
+
+    try:
+        ort.OrtValue.ortvalue_from_numpy(np.zeros(1, np.float32), device, 0)
+    except Exception:  # noqa: BLE001  (its exceptions share no base class)
+        return False
+    return True
 
 
 class BoundSession:

@@ -121,7 +121,8 @@ def _plugin_devices(ort: Any, name: str) -> list[Any]:
             ort.register_execution_provider_library(name, plugin.get_library_path())
         except Exception as error:  # its exceptions share no base class
             raise MissingError(
-                f"the TensorRT RTX provider cannot be loaded: {short_reason(error)}"
+                f"the TensorRT RTX provider cannot be loaded ({short_reason(error)}); "
+                "check the NVIDIA driver with nvidia-smi"
             ) from error
         found = [device for device in ort.get_ep_devices() if device.ep_name == name]
     if not found:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MissingError
 from ..whole_files import check_input
 from .base import DEFAULT_OPTIONS, RuntimeOptions, TensorSpec, check_place
 from .onnx_files import check_external_data, may_have_external_data
-from .ort_binding import BoundSession
+from .ort_binding import BoundSession, can_bind
 from .ort_providers import start_session
 from .reasons import short_reason
 
@@ -24,15 +25,16 @@ if TYPE_CHECKING:
 
 __all__ = ["OrtRuntime"]
 
+log = logging.getLogger(__name__)
+
 _DTYPES = {"float": "float32", "double": "float64"}
 
 
 class OrtRuntime:
     """An ``.onnx`` file in ONNX Runtime: all graph optimisations, one inference at a time.
 
-    Feeds and results are host arrays; on ``cuda`` `run` includes both copies. By the providers
-    ``cuda`` and ``tensorrt`` inputs and outputs are bound to the GPU's memory, and `device_times`
-    tells the copies from the computing.
+    Feeds and results are host arrays; on ``cuda`` `run` includes both copies: inputs and outputs
+    are bound to the GPU's memory, and `device_times` tells the copies from the computing.
     """
 
     name = "onnxruntime"
@@ -82,9 +84,12 @@ class OrtRuntime:
         self._session = session
         self._inputs = tuple(_spec(value) for value in session.get_inputs())
         self._outputs = tuple(_spec(value) for value in session.get_outputs())
-        if self._device == "cuda" and self._options.provider in (None, "cuda", "tensorrt"):
-            names = [spec.name for spec in self._outputs]
-            self._bound = BoundSession(ort, session, names, "cuda")
+        if self._device == "cuda":
+            if can_bind(ort, "cuda"):
+                names = [spec.name for spec in self._outputs]
+                self._bound = BoundSession(ort, session, names, "cuda")
+            else:
+                log.info("%s: ONNX Runtime copies inputs and outputs itself", self._path)
         return self
 
     def __exit__(

@@ -1,4 +1,4 @@
-"""PyTorch eager behind the runtime protocol: the baseline that every speed-up is against."""
+"""PyTorch behind the runtime protocol: eager, the baseline of every speed-up, or compiled."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MissingError
 from .base import DEFAULT_OPTIONS, RuntimeOptions, TensorSpec, check_place
+from .reasons import short_reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,11 +41,11 @@ def load_network(path: Path) -> tuple[nn.Module, ModelCard]:
 class TorchRuntime:
     """A ``.safetensors`` checkpoint as PyTorch runs it out of the box: eager, float32, NCHW.
 
-    Threads are a setting of the whole process in PyTorch; leaving the block restores the old one.
-    Feeds and results are host arrays; on ``cuda`` `run` includes both copies.
+    With ``options.compiled`` by ``torch.compile`` out of the box; then the first inference of a
+    shape takes as long as compiling does. Threads are a setting of the whole process in PyTorch;
+    leaving the block restores the old one. Feeds and results are host arrays; on ``cuda`` `run`
+    includes both copies.
     """
-
-    name = "pytorch"
 
     def __init__(
         self,
@@ -54,9 +55,9 @@ class TorchRuntime:
         threads: int = 1,
         options: RuntimeOptions = DEFAULT_OPTIONS,
     ) -> None:
-        del options
         check_place(device, threads)
         self._path = path
+        self._compiled = options.compiled
         self._device = device
         self._threads = threads
         self._threads_before = 0
@@ -64,6 +65,11 @@ class TorchRuntime:
         self._torch: Any = None
         self._inputs: tuple[TensorSpec, ...] = ()
         self._outputs: tuple[TensorSpec, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """``pytorch`` or ``pytorch-compiled``."""
+        return "pytorch-compiled" if self._compiled else "pytorch"
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -87,7 +93,8 @@ class TorchRuntime:
         self._threads_before = torch.get_num_threads()
         torch.set_num_threads(self._threads)
         self._torch = torch
-        self._network = network.to(self._device)
+        network = network.to(self._device)
+        self._network = torch.compile(network) if self._compiled else network
         spec = card.input
         self._inputs = (
             TensorSpec("input", "float32", (None, spec.channels, spec.height, spec.width)),
@@ -122,6 +129,12 @@ class TorchRuntime:
             try:
                 logits = self._network(batch)
             except RuntimeError as error:
+                if self._compiled:
+                    raise MissingError(
+                        f"{self._path}: torch.compile cannot compile it here "
+                        f"({short_reason(error)}); it needs a C++ compiler, and on a GPU Triton; "
+                        "measure without --torch-compile"
+                    ) from error
                 reason = str(error).splitlines()[0]
                 raise InputError(f"{self._path}: PyTorch cannot run it: {reason}") from error
             return {"logits": logits.cpu().numpy()}

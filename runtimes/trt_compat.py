@@ -16,27 +16,27 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MissingError
+from .held_signals import held_signals
+from .trt_callbacks import new_monitor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import tensorrt as trt
 
 __all__ = [
-    "EXTRAS",
     "FLAVOURS",
+    "PRECISIONS",
     "Library",
     "Parsed",
     "ParserFault",
     "build_plan",
     "dtype_name",
-    "engine_layers",
     "installed_flavours",
     "load_engine",
     "load_library",
     "new_builder",
     "new_config",
-    "new_logger",
     "new_runtime",
     "parse_onnx",
     "read_timing_cache",
@@ -48,15 +48,13 @@ __all__ = [
 FLAVOURS = ("tensorrt", "rtx")
 """TensorRT for data centres, workstations and Jetson, and TensorRT for RTX (consumer cards)."""
 
-EXTRAS = {"tensorrt": "trt", "rtx": "rtx"}
-"""The extra of nnc that installs each flavour."""
+PRECISIONS = ("int8", "fp16", "fp32")
+"""What an engine's layers are to compute in; int8 leaves the rest in fp16."""
 
 _MODULES = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
 _TITLES = {"tensorrt": "TensorRT", "rtx": "TensorRT for RTX"}
 _DISTRIBUTIONS = {"tensorrt": "tensorrt-cu{}", "rtx": "tensorrt-rtx-cu{}"}
 _CUDA_MAJORS = (14, 13, 12, 11)
-_PRECISIONS = ("fp32", "fp16", "int8")
-_LOGGERS: dict[str, tuple[Any, list[Callable[[str, str], None]]]] = {}
 _DTYPES = {
     "FLOAT": "float32",
     "HALF": "float16",
@@ -183,35 +181,11 @@ def version_numbers(version: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def new_logger(library: Library, sink: Callable[[str, str], None]) -> trt.ILogger:
-    """The logger, which hands each message to ``sink`` as (severity, text).
-
-    Severities are ``internal_error``, ``error``, ``warning``, ``info`` and ``verbose``. A library
-    keeps the first logger that a process shows it and ignores all others, so there is one: a later
-    ``sink`` takes the place of the one before.
-    """
-    if library.flavour not in _LOGGERS:
-        sinks: list[Callable[[str, str], None]] = []
-        base = library.module.ILogger
-
-        def start(self: Any) -> None:
-            base.__init__(self)
-
-        def log(_self: Any, severity: Any, text: str) -> None:
-            sinks[0](severity.name.lower(), " ".join(str(text).split()))
-
-        made = type("Logger", (base,), {"__init__": start, "log": log})()
-        _LOGGERS[library.flavour] = (made, sinks)
-    logger: trt.ILogger
-    logger, heard = _LOGGERS[library.flavour]
-    heard[:] = [sink]
-    return logger
-
-
 def new_builder(library: Library, logger: trt.ILogger) -> trt.Builder:
     """A builder; MissingError where this library cannot build on this machine."""
     try:
-        builder: trt.Builder = library.module.Builder(logger)
+        with held_signals():
+            builder: trt.Builder = library.module.Builder(logger)
     except (TypeError, RuntimeError) as error:  # the factory function returned nullptr
         raise MissingError(
             f"{library.title} cannot build here: it needs an NVIDIA GPU with its driver; "
@@ -225,7 +199,9 @@ def parse_onnx(library: Library, builder: trt.Builder, logger: trt.ILogger, mode
     network = builder.create_network(library.network_flags)
     parser: trt.OnnxParser = library.module.OnnxParser(network, logger)
     faults: tuple[ParserFault, ...] = ()
-    if not parser.parse(model):
+    with held_signals():
+        taken = parser.parse(model)
+    if not taken:
         found = [_fault(parser.get_error(index)) for index in range(parser.num_errors)]
         faults = tuple(found) or (ParserFault("", "", "the parser gave no reason"),)
     return Parsed(network, parser, faults)
@@ -246,8 +222,8 @@ def new_config(
     this machine. The plan keeps its layers' details for the inspector. Raises InputError for a
     precision or target that the library does not know.
     """
-    if precision not in _PRECISIONS:
-        raise InputError(f"precision '{precision}': expected one of {', '.join(_PRECISIONS)}")
+    if precision not in PRECISIONS:
+        raise InputError(f"precision '{precision}': expected one of {', '.join(PRECISIONS)}")
     module = library.module
     config = builder.create_builder_config()
     config.profiling_verbosity = module.ProfilingVerbosity.DETAILED
@@ -263,8 +239,13 @@ def new_config(
 
 
 def use_timing_cache(config: trt.IBuilderConfig, data: bytes) -> None:
-    """Build with the timings of earlier builds; ``data`` may be empty. See `keeps_timings`."""
-    config.set_timing_cache(config.create_timing_cache(data), ignore_mismatch=False)
+    """Build with the timings of earlier builds; ``data`` may be empty. See `keeps_timings`.
+
+    Timings that are damaged, or of another library or GPU, are left aside.
+    """
+    cache = config.create_timing_cache(data)
+    if cache is None or not config.set_timing_cache(cache, ignore_mismatch=False):
+        config.set_timing_cache(config.create_timing_cache(b""), ignore_mismatch=False)
 
 
 def read_timing_cache(config: trt.IBuilderConfig) -> bytes:
@@ -274,10 +255,20 @@ def read_timing_cache(config: trt.IBuilderConfig) -> bytes:
 
 
 def build_plan(
-    builder: trt.Builder, network: trt.INetworkDefinition, config: trt.IBuilderConfig
+    library: Library,
+    builder: trt.Builder,
+    network: trt.INetworkDefinition,
+    config: trt.IBuilderConfig,
 ) -> bytes | None:
-    """The serialised engine; None where building failed: the logger was told why."""
-    plan = builder.build_serialized_network(network, config)
+    """The serialised engine; None where building failed: the logger was told why.
+
+    Ctrl-C ends the build at its next step, or after it where the library cannot be stopped.
+    """
+    with held_signals() as stopped:
+        monitor = new_monitor(library, stopped)
+        if monitor is not None:
+            config.progress_monitor = monitor
+        plan = builder.build_serialized_network(network, config)
     return None if plan is None else bytes(memoryview(plan))
 
 
@@ -295,14 +286,8 @@ def new_runtime(library: Library, logger: trt.ILogger) -> trt.Runtime:
 
 def load_engine(runtime: trt.Runtime, plan: bytes) -> trt.ICudaEngine | None:
     """The engine of a plan that was checked; None where the logger was told why not."""
-    return runtime.deserialize_cuda_engine(plan)
-
-
-def engine_layers(library: Library, engine: trt.ICudaEngine) -> str:
-    """What the engine inspector says of all layers, as the library's own JSON text."""
-    inspector = engine.create_engine_inspector()
-    text: str = inspector.get_engine_information(library.module.LayerInformationFormat.JSON)
-    return text
+    with held_signals():
+        return runtime.deserialize_cuda_engine(plan)
 
 
 def dtype_name(dtype: trt.DataType) -> str:
@@ -334,7 +319,11 @@ def _fault(error: trt.ParserError) -> ParserFault:
     # 8.6 knows a node by its number alone.
     name = error.node_name() if hasattr(error, "node_name") else f"number {error.node()}"
     op = error.node_operator() if hasattr(error, "node_operator") else ""
-    return ParserFault(name, op, " ".join(str(error.desc()).split()))
+    reason = " ".join(str(error.desc()).split())
+    # The text of a failed check says little alone, and nothing where the check is "false".
+    kind = str(getattr(error.code(), "name", "")).lower().replace("_", " ")
+    said = "" if reason in ("", "false") else reason
+    return ParserFault(name, op, ": ".join(filter(None, (kind, said))) or "it gave no reason")
 
 
 def _built_for_cuda(flavour: str, version: str) -> str:

@@ -85,7 +85,7 @@ def load_plan(path: Path, *, trust: bool = False) -> Plan:
     if sidecar is not None and header.flavour != sidecar.flavour:
         raise MissingError(
             f"{path} is a plan of {_TITLES[header.flavour]}, but its sidecar says "
-            f"{_TITLES.get(sidecar.flavour, sidecar.flavour)}; {_remedy(path, sidecar)}"
+            f"{_TITLES[sidecar.flavour]}; {_remedy(path, sidecar)}"
         )
     if header.size not in (None, len(data)):
         raise MissingError(
@@ -171,6 +171,8 @@ def _remedy(path: Path, sidecar: Sidecar | None, library: Library | None = None)
     origin = ""
     if sidecar is not None:
         words.append(f"--precision {sidecar.precision}")
+        if sidecar.batch[0] != sidecar.batch[2]:
+            words.append(f"--batch {','.join(map(str, sidecar.batch))}")
         origin = f" from its ONNX file (sha256 {sidecar.parent_sha256[:12]})"
     flavour = library.flavour if library else sidecar.flavour if sidecar else ""
     if flavour:

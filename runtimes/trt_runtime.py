@@ -12,11 +12,11 @@ from ..errors import InputError, MissingError, NncError
 from .base import DEFAULT_OPTIONS, DeviceTimes, RuntimeOptions, TensorSpec, check_place
 from .cuda_driver import first_device
 from .gpu import open_gpu
+from .trt_callbacks import new_logger
 from .trt_compat import (
     dtype_name,
     load_engine,
     load_library,
-    new_logger,
     new_runtime,
     sizes,
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +14,7 @@ from ..errors import InputError
 from ..model_card import ModelCard
 from ..whole_files import check_input, write_whole
 from .base import TensorSpec
+from .trt_compat import FLAVOURS, PRECISIONS
 
 __all__ = ["SCHEMA_VERSION", "LayerPrecision", "Sidecar", "read_sidecar", "sidecar_path"]
 
@@ -19,6 +22,11 @@ SCHEMA_VERSION = 1
 
 _T = TypeVar("_T")
 _LARGEST = 256 << 20
+_MOST = 2**31 - 1
+"""Of a batch or a dimension, as TensorRT counts them."""
+_CAPABILITIES = range(10, 10_000)
+_VERSION = re.compile(r"\d[\w.+-]{0,63}", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -68,13 +76,14 @@ class Sidecar:
     build_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        if len(self.batch) != 3 or not 1 <= self.batch[0] <= self.batch[1] <= self.batch[2]:
-            raise InputError(
-                f"batch sizes {list(self.batch)}: expected three whole numbers, "
-                "least, best and greatest"
-            )
-        if not self.targets and self.capability is None:
-            raise InputError("an engine needs the GPU it was built on, or its targets")
+        _check_words(self)
+        _check_numbers(self)
+        for name, tensors in (("inputs", self.inputs), ("outputs", self.outputs)):
+            if not tensors:
+                raise InputError(f"no {name}; an engine has one at least")
+            for tensor in tensors:
+                if not all(size is None or 0 <= size <= _MOST for size in tensor.shape):
+                    raise InputError(f"{name}: impossible shape {_shown(list(tensor.shape))}")
 
     @property
     def runs_on(self) -> tuple[int, ...]:
@@ -105,8 +114,10 @@ class Sidecar:
             version = _typed(_typed(values, dict, "the file")["schema_version"], int, "schema")
             if version > SCHEMA_VERSION:
                 raise InputError(
-                    f"schema {version}, this nnc reads up to {SCHEMA_VERSION}; update nnc"
+                    f"schema {_shown(version)}, this nnc reads up to {SCHEMA_VERSION}; update nnc"
                 )
+            if version < 1:
+                raise ValueError(f"schema {_shown(version)}")
             properties = {
                 f"nnc.{key}": json.dumps(value)
                 for key, value in _typed(values["card"], dict, "card").items()
@@ -133,13 +144,13 @@ class Sidecar:
                 targets=_whole_numbers(values["targets"], "targets"),
                 layers=tuple(map(_layer, _typed(values["layers"], list, "layers"))),
                 calibration=_typed(values["calibration"], dict, "calibration"),
-                build_seconds=float(values["build_seconds"]),
+                build_seconds=_seconds(values["build_seconds"]),
             )
         except InputError as error:
             raise InputError(f"{source}: {str(error).removeprefix(f'{source}: ')}") from error
         except KeyError as error:
             raise InputError(f"{source}: damaged sidecar (no {error})") from error
-        except (TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise InputError(f"{source}: damaged sidecar ({error})") from error
 
     def write(self, path: Path, *, overwrite: bool = False) -> None:
@@ -172,6 +183,50 @@ def read_sidecar(engine: Path) -> Sidecar | None:
     return Sidecar.from_json(values, str(path))
 
 
+def _check_words(sidecar: Sidecar) -> None:
+    if sidecar.flavour not in FLAVOURS:
+        raise InputError(f"flavour {sidecar.flavour!r}: expected one of {', '.join(FLAVOURS)}")
+    for precision in (sidecar.precision, *(layer.precision for layer in sidecar.layers)):
+        if precision not in PRECISIONS:
+            raise InputError(f"precision {precision!r}: expected one of {', '.join(PRECISIONS)}")
+    if not _VERSION.fullmatch(sidecar.version):
+        raise InputError(f"version {sidecar.version!r}: expected numbers, as in 10.13.0.35")
+    for name in ("engine_sha256", "parent_sha256"):
+        if not _SHA256.fullmatch(getattr(sidecar, name)):
+            raise InputError(f"{name}: expected 64 hexadecimal digits")
+
+
+def _check_numbers(sidecar: Sidecar) -> None:
+    sizes = sidecar.batch
+    if len(sizes) != 3 or not 1 <= sizes[0] <= sizes[1] <= sizes[2] <= _MOST:
+        raise InputError(
+            f"batch sizes {_shown(list(sizes))}: expected three whole numbers, "
+            "least, best and greatest"
+        )
+    if not sidecar.runs_on:
+        raise InputError("an engine needs the GPU it was built on, or its targets")
+    for capability in sidecar.runs_on:
+        if capability not in _CAPABILITIES:
+            raise InputError(
+                f"compute capability {_shown(capability)}: expected a number such as 89 or 120"
+            )
+    for name in ("parameters", "nonzero_parameters"):
+        count = getattr(sidecar, name)
+        if count is not None and not 0 <= count < 2**63:
+            raise InputError(f"{name} {_shown(count)}: expected none or more")
+    if not 0 <= sidecar.build_seconds < math.inf:
+        raise InputError(f"build_seconds {sidecar.build_seconds}: expected a duration")
+
+
+def _shown(value: Any) -> str:
+    """A value for a message, not longer than a line may be."""
+    try:
+        text = str(value)
+    except ValueError:  # a whole number of thousands of digits
+        return "with thousands of digits"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def _typed(value: Any, kind: type[_T], name: str) -> _T:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise TypeError(f"{name}: expected {kind.__name__}, found {type(value).__name__}")
@@ -182,13 +237,21 @@ def _count(value: Any, name: str) -> int | None:
     return None if value is None else _typed(value, int, name)
 
 
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"build_seconds: expected a number, found {type(value).__name__}")
+    return float(value)
+
+
 def _whole_numbers(values: Any, name: str) -> tuple[int, ...]:
     return tuple(_typed(value, int, name) for value in _typed(values, list, name))
 
 
 def _triple(values: Any) -> tuple[int, int, int]:
-    least, best, greatest = _whole_numbers(values, "batch")
-    return least, best, greatest
+    sizes = _whole_numbers(values, "batch")
+    if len(sizes) != 3:
+        raise ValueError(f"batch: expected three numbers, found {len(sizes)}")
+    return sizes[0], sizes[1], sizes[2]
 
 
 def _tensors(values: Any, name: str) -> tuple[TensorSpec, ...]:

@@ -53,8 +53,8 @@ def observe(
     decide. ``task`` advances by every image of every pass (`passes` says how many there are).
 
     Raises InputError where there is no image, where all images are the same or constant, where the
-    model cannot run on them or they differ between the passes; NncError where a tensor becomes NaN
-    or infinite, naming it.
+    model cannot run on them, they differ between the passes, or a tensor (named) becomes NaN or
+    infinite.
     """
     for method in methods:
         check_method(method)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InputError, NncError
+from ...errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,8 +53,8 @@ class Watch:
         The pairs have to be gone through before the next run. ``batches`` are float32
         [N, C, H, W]; they are cut and joined to runs of one size, so how the images are grouped
         changes nothing. Where the model fixes its batch, images that do not fill a last one are
-        left out. Raises InputError where the model cannot run on the images, NncError where a
-        tensor becomes NaN or infinite, naming it.
+        left out. Raises InputError where the model cannot run on the images or a tensor becomes NaN
+        or infinite, naming it.
         """
         for images in self._regrouped(batches):
             yield len(images), self._look(images)
@@ -73,7 +73,7 @@ class Watch:
                 if value.dtype.kind == "f" and value.size:
                     # A maximum in numpy is NaN where any value is; ONNX Runtime's is not.
                     if not (np.isfinite(value.min()) and np.isfinite(value.max())):
-                        raise NncError(_not_finite(name, known=name in places))
+                        raise InputError(_not_finite(name, known=name in places))
                     if name in places:
                         yield places[name], value
 
@@ -94,7 +94,7 @@ class Watch:
         rest: Array | None = None
         for batch in batches:
             if not np.isfinite(batch).all():
-                raise NncError(
+                raise InputError(
                     "the calibration images hold NaN or infinite values after normalising; "
                     "check mean and std"
                 )

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from ...runtimes.ort_names import unmarked
+from ...runtimes.ort_names import plain_name
 from ...runtimes.ort_profile import ProfiledRun, profiled_runs
 from ..passes.graph import producers
 
@@ -43,7 +43,7 @@ def unit_times(
     for run in _profile(model, images, threads):
         totals: dict[str, float] = defaultdict(float)
         for node in run.nodes:
-            name = unmarked(node.name)
+            name = plain_name(node.name)
             name = name if name in of_node else of_tensor.get(name, "")
             if name in of_node:
                 totals[of_node[name]] += node.microseconds / 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InputError, NncError
+from ...errors import InputError
 from ...runtimes.preprocess import normalise
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Session:
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's own exceptions share no public base class
-            raise NncError(f"ONNX Runtime cannot load the model: {first_line(error)}") from error
+            raise InputError(f"ONNX Runtime cannot load the model: {first_line(error)}") from error
         self._input = self._session.get_inputs()[0]
         outputs = self._session.get_outputs()
         self._output = outputs[0].name
@@ -64,7 +64,7 @@ class Session:
             parts.append(scores[:count].reshape(count, -1).astype(np.float64))
         joined = np.concatenate(parts)
         if not np.isfinite(joined).all():
-            raise NncError("the network's output is NaN or infinite on the held-back images")
+            raise InputError("the network's output is NaN or infinite on the held-back images")
         return joined
 
     def other_outputs(self, images: np.ndarray[Any, Any]) -> list[np.ndarray[Any, Any]]:
@@ -92,7 +92,7 @@ class Session:
             try:
                 values = self._session.run(outputs, feeds)
             except Exception as error:
-                raise NncError(
+                raise InputError(
                     f"the model cannot run on the held-back images: {first_line(error)}"
                 ) from error
             yield values, count

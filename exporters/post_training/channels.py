@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...errors import NncError
+from ...errors import InputError
 from .submodel import Part, run_batches, upto
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def channel_ranges(
 ) -> dict[str, ChannelRange]:
     """Layer output -> what its channels range over on ``images``, float32 [N, C, H, W] batches.
 
-    Raises InputError where there are no images or the model cannot run on them, NncError where a
-    tensor becomes NaN or infinite.
+    Raises InputError where there are no images, the model cannot run on them, or a tensor becomes
+    NaN or infinite.
     """
     import numpy as np
 
@@ -113,7 +113,7 @@ def _reduced(
         values = [value.astype(np.float64) for value in runner(run)]
         for owner, value in zip(owners, values, strict=True):
             if not np.isfinite(value).all():
-                raise NncError(
+                raise InputError(
                     f"tensor '{owner}' becomes NaN or infinite on the images; "
                     "check the weights of the layer before it"
                 )

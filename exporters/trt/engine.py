@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, NncError
 from ...runtimes.base import TensorSpec
+from ...runtimes.trt_callbacks import new_logger
 from ...runtimes.trt_compat import (
     build_plan,
     dtype_name,
     new_builder,
     new_config,
-    new_logger,
     parse_onnx,
     read_timing_cache,
     use_timing_cache,
@@ -28,15 +29,17 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from ...model_card import InputSpec
-    from ...runtimes.trt_compat import Library, ParserFault
+    from ...runtimes.trt_compat import Library, Parsed, ParserFault
     from .settings import TrtSettings
     from .timings import Timings
 
-__all__ = ["Built", "build_engine"]
+__all__ = ["Built", "build_engine", "check_parses"]
 
 log = logging.getLogger(__name__)
 
 _WEIGHTED = ("CONVOLUTION", "DECONVOLUTION", "MATRIX_MULTIPLY")
+_WANTS_MEMORY = re.compile(r"OutOfMemory|workspace", re.IGNORECASE)
+_PLACE_IN_LIBRARY = re.compile(r"^\[[^\]]*\] ")
 _PRECISIONS = {"float32": "fp32", "float16": "fp16", "int8": "int8"}
 
 
@@ -73,9 +76,7 @@ def build_engine(
     notes = _Notes()
     logger = new_logger(library, notes.add)
     builder = new_builder(library, logger)
-    parsed = parse_onnx(library, builder, logger, model.SerializeToString())
-    if parsed.faults:
-        raise InputError(f"{source}: {library.title} cannot take {_told(parsed.faults[0], model)}")
+    parsed = _parsed(library, builder, logger, model, source)
     network = parsed.network
     config = new_config(
         library,
@@ -88,10 +89,11 @@ def build_engine(
     if timings is not None:
         use_timing_cache(config, timings.read())
     start = time.monotonic()
-    plan = build_plan(builder, network, config)
+    plan = build_plan(library, builder, network, config)
     seconds = time.monotonic() - start
     if plan is None:
-        raise NncError(f"{source}: {library.title} built no engine: {notes.failure(model)}")
+        hint = _more_memory(notes.errors, settings.workspace_mb)
+        raise NncError(f"{source}: {library.title} built no engine: {notes.failure(model)}{hint}")
     if timings is not None:
         timings.keep(read_timing_cache(config))
     return Built(
@@ -105,6 +107,19 @@ def build_engine(
     )
 
 
+def check_parses(library: Library, model: ModelProto, source: str) -> None:
+    """Raise InputError, naming the node, where the parser would refuse ``model``: at once."""
+    logger = new_logger(library, lambda *_: None)
+    _parsed(library, new_builder(library, logger), logger, model, source)
+
+
+def _parsed(library: Library, builder: Any, logger: Any, model: ModelProto, source: str) -> Parsed:
+    parsed = parse_onnx(library, builder, logger, model.SerializeToString())
+    if parsed.faults:
+        raise InputError(f"{source}: {library.title} cannot take {_told(parsed.faults[0], model)}")
+    return parsed
+
+
 class _Notes:
     """What the library logged: warnings and errors are kept, the rest only handed on."""
 
@@ -114,7 +129,8 @@ class _Notes:
 
     def add(self, severity: str, text: str) -> None:
         if severity == "warning":
-            self.warnings.append(text)
+            if text not in self.warnings:
+                self.warnings.append(text)
             log.info("TensorRT: %s", text)
         elif severity in ("error", "internal_error"):
             self.errors.append(text)
@@ -126,12 +142,18 @@ class _Notes:
         """The first error, with the ONNX node that it is about, if it names one."""
         if not self.errors:
             return "it gave no reason; -vv shows its log"
-        text = self.errors[0]
+        text = _PLACE_IN_LIBRARY.sub("", self.errors[0])
         # The longest name: one node's may begin like another's.
         found = max(
             (n.name for n in model.graph.node if n.name and n.name in text), key=len, default=""
         )
         return f"node '{found}': {text}" if found else text
+
+
+def _more_memory(errors: Sequence[str], workspace_mb: int | None) -> str:
+    if workspace_mb is None or not any(_WANTS_MEMORY.search(text) for text in errors):
+        return ""
+    return f"; {workspace_mb} MB are too few, give --workspace-mb more or leave it out"
 
 
 def _told(fault: ParserFault, model: ModelProto) -> str:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, NncError
 from ...progress import SILENT, Progress
+from ...runtimes.reasons import short_reason
 from ..guard.plan import Plan
 from ..int8_images import Batches, FittingImages
 from ..int8_input import input_shape
-from ..packages import need
 from ..profiles import TENSORRT
 from .qdq import insert_qdq
 from .result import Quantised
@@ -45,12 +45,11 @@ def quantised_model(
     ``images()`` yields the calibration images; ``judge`` holds others, and None judges nothing.
     ``plan`` is an earlier search's, to be made again without searching. Raises BudgetError where
     nothing that was tried holds the limits, InputError for images that do not fit the model or a
-    plan that was made for another file, MissingError where ONNX Runtime is not installed.
+    plan that was made for another file.
     """
     from ..guard.builder import Builder
     from ..guard.search import Search
 
-    need("calibrating", "onnxruntime")
     _check_plan(plan, parent_sha256, source)
     fitting = FittingImages(images, prepared, settings.samples, source)
     first = settings.candidates()[: None if judge is not None else 1]
@@ -162,5 +161,4 @@ def _check_runs(model: ModelProto, source: str) -> None:
         onnx.checker.check_model(model)
         ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own exceptions share no public base class
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise NncError(f"{source}: the Q/DQ model cannot be run ({reason})") from error
+        raise NncError(f"{source}: the Q/DQ model cannot be run ({short_reason(error)})") from error

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from ...errors import InputError
 from ...runtimes.cuda_driver import Device, first_device
-from ...runtimes.trt_compat import Library, load_library, new_builder, new_logger
+from ...runtimes.trt_callbacks import new_logger
+from ...runtimes.trt_compat import Library, load_library, new_builder
 from .timings import Timings
 
 __all__ = ["Place", "find_place"]

@@ -5,18 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...errors import InputError
-from ...runtimes.trt_compat import FLAVOURS
+from ...runtimes.trt_compat import FLAVOURS, PRECISIONS
 from ..int8_settings import Int8Settings
 
-__all__ = ["DEFAULT_BATCH", "PRECISIONS", "TARGET_GPUS", "TrtSettings"]
-
-PRECISIONS = ("int8", "fp16", "fp32")
+__all__ = ["DEFAULT_BATCH", "TARGET_GPUS", "TrtSettings"]
 
 DEFAULT_BATCH = (1, 1, 64)
 """One image at a time is what latency is measured on; accuracy takes many."""
 
-TARGET_GPUS = ("auto", "75", "80", "86", "89", "90", "120", "121")
-"""Compute capabilities by their digits; auto is this machine's GPU, or all where there is none."""
+TARGET_GPUS = (
+    *("auto", "75", "80", "86", "87", "89", "90"),
+    *("100", "103", "110", "120", "121"),
+)
+"""Compute capabilities by their digits (Jetson Orin is 87, Thor 110); auto is this machine's GPU,
+or all where there is none."""
 
 _MOST_BATCH = 65_536
 _MOST_WORKSPACE_MB = 1 << 20

@@ -22,6 +22,7 @@ from .fit import read_comparable
 from .launches import time_files
 from .noise import Noise, NoiseMeter
 from .result import SCHEMA_VERSION
+from .rows import bench_rows
 from .settings import BenchSettings
 from .speedup import Speedup
 from .subject import Subject
@@ -68,7 +69,7 @@ class SelfCheck:
             "command": None if self.command is None else list(self.command),
             "environment": dict(self.environment),
             "settings": {
-                "device": self.settings.device,
+                "device": self.settings.devices[0],
                 "provider": self.settings.provider,
                 "threads": self.settings.threads[0],
                 "batch_size": self.settings.batch_sizes[0],
@@ -137,7 +138,8 @@ def _once(
     meter: NoiseMeter,
     cpus: Mapping[int, tuple[int, ...] | None],
 ) -> Speedup:
-    both = [Subject.of(artifact, settings.device) for _ in range(2)]
+    (row,) = bench_rows([artifact], settings.devices[:1], settings.options, torch_compile=False)
+    both = [Subject(row.artifact, row.device, row.options) for _ in range(2)]
     time_files(both, settings, images, meter, cpus, SILENT)
     for one in both:
         if one.error is not None:

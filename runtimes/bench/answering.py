@@ -150,7 +150,7 @@ def _open(subject: Subject, settings: BenchSettings, stack: ExitStack) -> Worker
                 subject.path,
                 device=subject.device,
                 threads=settings.threads[0],
-                options=settings.options,
+                options=subject.options,
             )
         )
         worker.open(subject.artifact.card.input)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..gpu_latency import GpuLatency, summarise_gpu
-from .speedup import Speedup, baseline, speedup
+from .speedup import Speedup, baseline, ratio_interval, speedup
 
 if TYPE_CHECKING:
     from ..latency import TimedRound
@@ -48,6 +48,9 @@ class Latency:
     batch_size: int
     percentiles: tuple[float, ...]
     """From 0 to 100."""
+    low: float
+    """Of the median's 95% interval; the percentiles say where single inferences lie."""
+    high: float
     runs: int
     rounds: int
     launches: int
@@ -74,6 +77,8 @@ class Latency:
             "threads": self.threads,
             "batch_size": self.batch_size,
             "median": self.median,
+            "low": self.low,
+            "high": self.high,
             "p5": self.percentiles[5],
             "p95": self.percentiles[95],
             "p99": self.percentiles[99],
@@ -92,7 +97,12 @@ def latencies(subjects: Sequence[Subject], settings: BenchSettings) -> list[tupl
     """The figures of each subject: one for each pair of which all launches were timed."""
     return [
         tuple(
-            _latency(subject.rounds[pair], pair, _speedup(subject, subjects[0], pair, settings))
+            _latency(
+                subject.rounds[pair],
+                pair,
+                _speedup(subject, subjects[0], pair, settings),
+                settings.seed,
+            )
             for pair in settings.pairs
             if subject.complete(pair, settings.launch_count)
         )
@@ -112,16 +122,22 @@ def _speedup(
 
 
 def _latency(
-    launches: Sequence[Sequence[TimedRound]], pair: Pair, speedup: Speedup | None
+    launches: Sequence[Sequence[TimedRound]], pair: Pair, speedup: Speedup | None, seed: int
 ) -> Latency:
     import numpy as np
 
     rounds = [timed for launch in launches for timed in launch]
     every = np.concatenate([timed.times[0] for timed in rounds])
+    percentiles = tuple(map(float, np.percentile(every / 1e6, np.arange(101))))
+    # Of the geometric mean over launches, by the same reasoning as a speed-up's; stretched to the
+    # median of all runs, which it may just miss.
+    _, low, high = ratio_interval(_medians(launches), seed)
     return Latency(
         threads=pair[0],
         batch_size=pair[1],
-        percentiles=tuple(map(float, np.percentile(every / 1e6, np.arange(101)))),
+        percentiles=percentiles,
+        low=min(low / 1e6, percentiles[50]),
+        high=max(high / 1e6, percentiles[50]),
         runs=len(every),
         rounds=len(rounds),
         launches=len(launches),

@@ -126,7 +126,7 @@ class _Launch:
                     subject.path,
                     device=subject.device,
                     threads=self._threads,
-                    options=settings.options,
+                    options=subject.options,
                     # What drives a GPU has threads of its own.
                     cpus=self._cpus if subject.device == "cpu" else None,
                 )

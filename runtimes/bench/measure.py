@@ -23,6 +23,7 @@ from .launches import time_files
 from .noise import NoiseMeter
 from .result import BenchResult, FileResult
 from .roof import measure_roof
+from .rows import bench_rows
 from .settings import BenchSettings
 from .subject import Subject
 
@@ -56,7 +57,10 @@ def bench(
     before = snapshot()
     artifacts = read_comparable(files, overrides, defaults, trust=settings.trust)
     images = timed_images(artifacts, settings, test)
-    subjects = [Subject.of(artifact, settings.device) for artifact in artifacts]
+    rows = bench_rows(
+        artifacts, settings.devices, settings.options, torch_compile=settings.torch_compile
+    )
+    subjects = [Subject(row.artifact, row.device, row.options) for row in rows]
     cpus = choose_cpus(settings.threads, busy_shares(before, snapshot()))
     meter = NoiseMeter(cpus[settings.threads[0]], max(settings.threads))
     time_files(subjects, settings, images, meter, cpus, progress)
@@ -118,7 +122,8 @@ def _warnings(
     for other in subjects:
         if other is subject:
             break
-        if other.artifact.sha256 == subject.artifact.sha256:
+        same = other.artifact.sha256 == subject.artifact.sha256
+        if same and other.path != subject.path:
             yield f"holds the same bytes as {other.path.name}"
             break
     if accuracy is not None:

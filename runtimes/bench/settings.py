@@ -26,6 +26,7 @@ class BenchSettings:
     """How to measure; every field is checked when the object is built."""
 
     device: str = "cpu"
+    """``cpu``, ``cuda``, or both with a comma between: rows of the first one first."""
     threads: tuple[int, ...] = (1,)
     """Threads of one inference on the CPU, one number after the other; the first is the headline.
     A single number will do."""
@@ -49,6 +50,8 @@ class BenchSettings:
     """Whether nodes that the provider does not take may run on the CPU."""
     trust: bool = False
     """Whether to load an engine that has no sidecar."""
+    torch_compile: bool = False
+    """Measure checkpoints compiled by PyTorch, too, beside eager."""
     images: int | None = None
     """Images to measure accuracy on: the first so many that the test part yields; None for all."""
 
@@ -56,7 +59,8 @@ class BenchSettings:
         object.__setattr__(self, "threads", _several("threads", self.threads))
         object.__setattr__(self, "batch_sizes", _several("batch size", self.batch_sizes))
         for count in self.threads:
-            check_place(self.device, count)
+            for device in self.devices:
+                check_place(device, count)
         for size in self.batch_sizes:
             _whole("batch size", size, 1, 65_536)
         if len(self.pairs) > _LONGEST_SWEEP:
@@ -66,7 +70,7 @@ class BenchSettings:
             )
         if self.profile and not self.roofline:
             raise InputError("a profile sets layers under the roofline; expected both, or neither")
-        if self.provider is not None and self.device == "cpu":
+        if self.provider is not None and "cuda" not in self.devices:
             raise InputError(f"provider '{self.provider}' runs on a GPU; use --device cuda")
         _ = self.options
         if self.rounds is not None:
@@ -82,6 +86,11 @@ class BenchSettings:
         # False for NaN as well, and safe for whole numbers that no float can hold.
         if not number or not 0 < self.seconds <= 3600:
             raise InputError(f"seconds {self.seconds}: expected a number above 0, 3600 at most")
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """What to compute on, the first one first."""
+        return tuple(self.device.split(","))
 
     @property
     def options(self) -> RuntimeOptions:

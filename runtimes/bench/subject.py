@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...errors import NncError
+from ..base import DEFAULT_OPTIONS, RuntimeOptions
 from ..child_process import ChildError
 from ..latency import TimedRound
-from ..registry import find_runtime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +26,11 @@ Pair = tuple[int, int]
 
 @dataclass
 class Subject:
-    """A file while it is measured, and what was measured so far."""
+    """A row of the bench while it is measured: a file on a device, and what was measured so far."""
 
     artifact: Artifact
     device: str
+    options: RuntimeOptions = DEFAULT_OPTIONS
     runtime: str = ""
     load_ms: list[float] = field(default_factory=list)
     """One value a launch, with the headline's threads."""
@@ -46,11 +47,6 @@ class Subject:
     def path(self) -> Path:
         """The file."""
         return self.artifact.path
-
-    @classmethod
-    def of(cls, artifact: Artifact, device: str) -> Subject:
-        """Not measured yet; on ``device`` if its runtime can."""
-        return cls(artifact, find_runtime(artifact.path).device(device))
 
     def fail(self, error: NncError | ChildError) -> None:
         """Its runtime has died: say so, keep what was measured before."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ..made_bench import FILES, bench_result
 from .conftest import UNGUARDED
 
 PYTHON = os.environ.get("NNC_TORCH_FREE_PYTHON", "")
@@ -93,6 +94,26 @@ def test_training_says_what_is_missing(torch_free, checkpoint, command):
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.skipif(not PYTHON, reason="TensorRT may be installed here")
+def test_without_tensorrt_its_extras_are_named(torch_free, tiny_onnx, small_npz, tmp_path):
+    output = tmp_path / "net.engine"
+    line = ("quantise", tiny_onnx, "--backend", "trt", "--data", small_npz, "-o", output)
+    done = torch_free(*line)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.count("\n") == 1
+    for extra in ("[trt]", "[rtx]"):
+        assert f'pip install "nnc-toolchain{extra}"' in done.stderr
+    assert "CUDA 13" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+    done = torch_free(*line, "--no-max-drop", "--calibration", "minmax", "--keep-onnx")
+    assert done.returncode == 4
+    assert "nnc quantise net.qdq.onnx --backend trt -o net.engine" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["net.qdq.onnx"]
+    done = torch_free("bench", tmp_path / "net.qdq.onnx", "--data", small_npz, "--seconds", 0.1)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.skipif(not PYTHON, reason="what is installed here is known to doctor")
 def test_doctor_names_the_command_that_adds_torch(torch_free):
     done = torch_free("doctor", "--json")
@@ -114,3 +135,14 @@ def test_compact(torch_free, tiny_onnx, tmp_path):
     done = torch_free("compact", tiny_onnx, "-o", tmp_path / "small.onnx")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1].startswith(f"wrote {tmp_path / 'small.onnx'} (")
+
+
+def test_compare_and_report_read_saved_results(torch_free, tmp_path):
+    saved = tmp_path / "bench.json"
+    saved.write_text(json.dumps(bench_result(FILES[:2], images=50)))
+    done = torch_free("compare", saved, saved, "--max-drop", 50)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no difference shown" in done.stdout
+    done = torch_free("report", saved, "-o", tmp_path / "report.md")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "report.md").read_text().startswith("# bench\n")

@@ -18,7 +18,7 @@ from nnc.toolchain.pruning.selection import Choice, score
 from nnc.toolchain.pruning.structure import read_structure
 
 
-@pytest.mark.parametrize("name", ["mobilenet", "shufflenet"])
+@pytest.mark.parametrize("name", ["mobilenet", pytest.param("shufflenet", marks=pytest.mark.slow)])
 def test_pruned_channels_leave_the_file(tmp_path: Path, name: str, pixels: np.ndarray) -> None:
     torch.manual_seed(0)
     network = models.build(name, 10, 1)

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from nnc.errors import InputError, NncError
+from nnc.errors import InputError
 from nnc.exporters.ort_int8 import Int8Settings, quantise
 
 from .conftest import AVX2, noise, tiny_model
@@ -77,7 +77,7 @@ def test_nan_is_named(tmp_path, tensor):
     values.flat[0] = np.nan
     broken.CopyFrom(numpy_helper.from_array(values, tensor))
     onnx.save(model, tmp_path / "nan.onnx")
-    with pytest.raises(NncError, match=f"tensor '{tensor}' holds NaN or infinite"):
+    with pytest.raises(InputError, match=f"tensor '{tensor}' holds NaN or infinite"):
         quantise(tmp_path / "nan.onnx", tmp_path / "out.onnx", noise(), AVX2)
     assert not (tmp_path / "out.onnx").exists()
 
@@ -88,7 +88,7 @@ def test_an_overflow_on_the_way_is_named(tmp_path):
     huge = numpy_helper.to_array(weight) * np.float32(1e38)
     weight.CopyFrom(numpy_helper.from_array(huge, "a.weight"))
     onnx.save(model, tmp_path / "huge.onnx")
-    with pytest.raises(NncError, match="tensor 'b' becomes NaN or infinite"):
+    with pytest.raises(InputError, match="tensor 'b' becomes NaN or infinite"):
         quantise(tmp_path / "huge.onnx", tmp_path / "out.onnx", noise(), AVX2)
 
 

@@ -19,6 +19,7 @@ from nnc.whole_files import sha256_of
 
 from .channels.building import Net
 from .conftest import run_onnx, tiny_model
+from .passes.test_shuffle import stage as shuffled_stage
 
 X = np.random.default_rng(3).standard_normal((5, 1, 8, 8)).astype(np.float32)
 
@@ -37,6 +38,19 @@ def pruned_model(**arguments) -> onnx.ModelProto:
 def saved(model: onnx.ModelProto, folder: Path) -> Path:
     save_model(model, folder / "model.onnx")
     return folder / "model.onnx"
+
+
+def test_channel_shuffles_are_compiled_away_and_told(tmp_path: Path) -> None:
+    path = saved(shuffled_stage(4, 2, depthwise=False, seed=1), tmp_path)
+    result = compact_file(path, tmp_path / "plain.onnx")
+    plain = onnx.load(tmp_path / "plain.onnx")
+    assert not {"Reshape", "Transpose"} & {node.op_type for node in plain.graph.node}
+    assert result.shaped == {"shuffle": 3}
+    assert "channel shuffles compiled away: 3" in list(compaction_lines(result))
+    images = np.random.default_rng(3).standard_normal((2, 3, 4, 4)).astype(np.float32)
+    np.testing.assert_allclose(
+        run_onnx(plain, images), run_onnx(path, images), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_the_file_is_smaller_and_says_the_same(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,14 @@ from nnc.errors import InputError, MissingError
 from nnc.model_card import InputSpec, ModelCard
 from nnc.models import checkpoint
 from nnc.toolchain.pipeline import runner, shipped
+from nnc.toolchain.pipeline.run_report import write_run_report
 from nnc.toolchain.pipeline.runner import run
 from nnc.toolchain.pipeline.stage_kinds import KINDS
 from nnc.toolchain.pipeline.state import only_run_in
 from nnc.toolchain.training import settings as training_settings
+
+from ..made_bench import FILES, bench_result
+from ..report.page.made_run import run_folder
 
 BENCH = {"n": 1}
 BENCH_STAGE = """
@@ -68,7 +73,12 @@ def made(monkeypatch):
     monkeypatch.setattr(runner, "KINDS", kinds)
     card = ModelCard(InputSpec(1, 28, 28, (0.5,), (0.5,)), ("a", "b"), architecture="mobilenet")
     monkeypatch.setattr(checkpoint, "read_card", lambda _path: card)
+    monkeypatch.setattr(runner, "write_run_report", _write_report)
     return names
+
+
+def _write_report(folder, title, command):
+    (folder / "report.html").write_text(f"{title}, {command}, {BENCH['n']}")
 
 
 def test_everything_is_made_once(recipe, tmp_path, made):
@@ -170,6 +180,66 @@ def test_a_page_of_others_is_left_alone(recipe, tmp_path, made, monkeypatch):
     monkeypatch.setitem(BENCH, "n", 2)
     run(recipe, tmp_path / "out", overrides={"bench.threads": 2})
     assert page.read_text() == "page of 2"
+
+
+def test_the_report_is_of_the_last_results_and_nobody_elses(recipe, tmp_path, made, monkeypatch):
+    monkeypatch.setattr(runner, "bench_page", lambda _bench, **_named: "")
+    recipe.write_text(recipe.read_text() + BENCH_STAGE)
+    report = tmp_path / "out" / "report.html"
+    report.parent.mkdir()
+    report.write_text("mine")
+    with pytest.raises(InputError, match=r"report\.html exists and is not this recipe's"):
+        run(recipe, tmp_path / "out")
+    run(recipe, tmp_path / "out", overwrite=True, command="nnc run mine.toml")
+    assert report.read_text() == "mine, nnc run mine.toml, 1"
+    report.write_text("with a remark")
+    run(recipe, tmp_path / "out")
+    assert report.read_text() == "with a remark"
+    report.unlink()
+    run(recipe, tmp_path / "out")
+    assert report.read_text() == "mine, nnc run mine, 1"
+    monkeypatch.setitem(BENCH, "n", 2)
+    run(recipe, tmp_path / "out", overrides={"bench.threads": 2})
+    assert report.read_text() == "mine, nnc run mine, 2"
+
+
+def test_a_report_that_was_cut_off_is_made_by_the_next_run(recipe, tmp_path, made, monkeypatch):
+    def cut_off(_folder, _title, _command):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "bench_page", lambda _bench, **_named: "")
+    recipe.write_text(recipe.read_text() + BENCH_STAGE)
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "write_run_report", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            run(recipe, tmp_path / "out")
+    made.clear()
+    run(recipe, tmp_path / "out")
+    assert made == []
+    assert (tmp_path / "out" / "report.html").is_file()
+
+
+def test_without_matplotlib_there_is_a_line_and_no_report(
+    recipe, tmp_path, made, monkeypatch, caplog
+):
+    monkeypatch.setattr(runner, "bench_page", lambda _bench, **_named: "")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    recipe.write_text(recipe.read_text() + BENCH_STAGE)
+    run(recipe, tmp_path / "out")
+    assert not (tmp_path / "out" / "report.html").exists()
+    assert (tmp_path / "out" / "results.md").exists()
+    (line,) = [one for one in caplog.messages if "report.html" in one]
+    assert line.startswith("no report.html: figures need the package matplotlib")
+
+
+def test_the_report_of_a_run_has_its_name_and_command(tmp_path):
+    pytest.importorskip("matplotlib")
+    folder = run_folder(tmp_path / "out", bench_result(FILES[:2], images=50), scan=False)
+    write_run_report(folder, "the title", "nnc run mine.toml --set bench.rounds=9")
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<h2>the title</h2>" in text
+    assert "nnc run mine.toml --set bench.rounds=9" in text
+    assert "Pruning: pruned.safetensors" in text
 
 
 def test_one_run_at_a_time(recipe, tmp_path, made):

@@ -66,6 +66,7 @@ def bench():
         "environment": {"cpu": "EPYC", "versions": {"onnxruntime": "1.32"}},
         "settings": {"threads": [1], "batch_sizes": [1], "rounds": 60, "launches": 6},
         "data": {"name": "fashion-mnist"},
+        "budgets": [],
         "noise": {"verdict": "quiet", "reasons": []},
         "files": [
             entry(

@@ -120,11 +120,11 @@ TARGET = 89
 
 def build(model: bytes) -> bytes:
     """The plan of a model with a free batch, for 1 to 8 images; this needs no GPU."""
-    from nnc.runtimes import trt_compat
+    from nnc.runtimes import trt_callbacks, trt_compat
 
     library = trt_compat.load_library("rtx")
     said: list[str] = []
-    logger = trt_compat.new_logger(library, lambda kind, text: said.append(f"{kind}: {text}"))
+    logger = trt_callbacks.new_logger(library, lambda kind, text: said.append(f"{kind}: {text}"))
     builder = trt_compat.new_builder(library, logger)
     parsed = trt_compat.parse_onnx(library, builder, logger, model)
     assert not parsed.faults
@@ -134,7 +134,7 @@ def build(model: bytes) -> bytes:
     profile = builder.create_optimization_profile()
     profile.set_shape("x", *((size, CHANNELS, SIZE, SIZE) for size in (1, 2, 8)))
     config.add_optimization_profile(profile)
-    plan = trt_compat.build_plan(builder, parsed.network, config)
+    plan = trt_compat.build_plan(library, builder, parsed.network, config)
     assert plan is not None, said
     return plan
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from nnc.runtimes import environment
+from nnc.runtimes.cuda_driver import Device
 
 
 def test_the_record_is_json_and_names_what_matters():
@@ -23,6 +24,12 @@ def test_x86_and_arm_flags_get_readable_names(tmp_path, monkeypatch):
     assert environment.instruction_sets() == {"sse4_2", "avx2", "avx512f", "avx512_vnni"}
     cpuinfo.write_text("Features\t: fp asimd asimddp i8mm\n")
     assert environment.instruction_sets() == {"neon", "dotprod", "i8mm"}
+
+
+def test_without_nvidia_smi_the_driver_names_the_gpu(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(environment, "first_device", lambda: Device("Orin", 87, "12.6"))
+    assert environment.gpu_names() == ["Orin, driver for CUDA 12.6"]
 
 
 def test_the_digest_tells_machines_apart_and_nothing_of_them(tmp_path, monkeypatch):
@@ -45,6 +52,7 @@ def test_the_digest_tells_machines_apart_and_nothing_of_them(tmp_path, monkeypat
 def test_a_machine_that_tells_nothing_is_described_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "_CPUINFO", tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(environment, "first_device", lambda: None)
     record = environment.describe_environment()
     assert record["cpu"]
     assert record["gpus"] == []

@@ -7,9 +7,10 @@ import importlib
 import inspect
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from nnc.errors import MissingError
+from nnc.errors import MissingError, NncError
 from nnc.runtimes import gpu
 from nnc.runtimes.cuda_driver import first_device
 
@@ -37,6 +38,38 @@ def test_every_call_is_in_cuda_python():
     }
     for name in calls:
         assert hasattr(members.get(name, runtime), name), name
+
+
+@no_gpu
+def test_every_call_takes_what_it_is_given():
+    """Without a GPU each call answers with an error of CUDA's, not of Python's."""
+    runtime = pytest.importorskip("cuda.bindings.runtime")
+    from nnc.runtimes.gpu_cuda_python import CudaPythonGpu
+
+    made = object.__new__(CudaPythonGpu)
+    made._cuda, made._stream = runtime, runtime.cudaStream_t(0)
+    made._events = [runtime.cudaEvent_t(0) for _ in range(4)]
+    made._device, made._host, made._graphs = [], [], [runtime.cudaGraphExec_t(0)]
+    host = np.zeros(64, np.uint8)
+    for call in (
+        lambda: made.allocate(64),
+        lambda: made.pinned(64),
+        lambda: made.to_device(host.ctypes.data, host),
+        lambda: made.to_host(host, host.ctypes.data),
+        lambda: made.mark(0),
+        lambda: made.between(0, 1),
+        made.synchronise,
+    ):
+        with pytest.raises(NncError, match=r"CUDA error \d+: "):
+            call()
+    assert made.capture(lambda: True) is None
+    for error in (
+        runtime.cudaGraphInstantiateWithFlags(runtime.cudaGraph_t(0), 0)[0],
+        runtime.cudaGraphLaunch(runtime.cudaGraphExec_t(0), made._stream)[0],
+    ):
+        assert int(error) != 0
+    made._device, made._host = [4096], [host.ctypes.data]
+    made.close()
 
 
 @no_gpu

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from nnc.errors import InputError, NncError
+from nnc.runtimes.artifact import read_artifact
 from nnc.runtimes.onnx_files import (
     load_model,
     may_have_external_data,
     read_properties,
     save_model,
+    stored_bytes,
     write_properties,
 )
 from nnc.runtimes.registry import open_runtime
@@ -264,3 +266,15 @@ def test_save_and_properties_round_trip(tiny, tmp_path):
     assert "nnc.input" in properties
     with pytest.raises(NncError, match="exists"):
         save_model(model, tmp_path / "saved.onnx")
+
+
+def test_external_data_counts_as_what_the_file_takes(tiny, tmp_path):
+    alone = tiny()
+    assert stored_bytes(alone) == alone.stat().st_size
+    path = tmp_path / "outside.onnx"
+    onnx.save(
+        onnx.load(alone), path, save_as_external_data=True, location="weights", size_threshold=0
+    )
+    both = path.stat().st_size + (tmp_path / "weights").stat().st_size
+    assert stored_bytes(path) == both
+    assert read_artifact(path).size_bytes == both

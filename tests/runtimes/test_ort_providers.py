@@ -8,7 +8,8 @@ import pytest
 from nnc.errors import InputError, MissingError
 from nnc.runtimes.base import PROVIDERS, RuntimeOptions
 from nnc.runtimes.bench import BenchSettings
-from nnc.runtimes.ort_binding import BoundSession
+from nnc.runtimes.cuda_driver import first_device
+from nnc.runtimes.ort_binding import BoundSession, can_bind
 from nnc.runtimes.ort_providers import PROVIDER_NAMES, left_to_cpu
 from nnc.runtimes.registry import open_runtime
 
@@ -44,6 +45,12 @@ def test_nodes_on_the_cpu_are_named(tiny):
     nodes = left_to_cpu(session)
     assert "conv (Conv)" in nodes
     assert any(node.endswith("(Gemm)") for node in nodes)
+
+
+def test_memory_is_handed_out_where_there_is_any():
+    assert can_bind(ort, "cpu")
+    if first_device() is None:
+        assert not can_bind(ort, "cuda")
 
 
 def test_bound_inputs_and_outputs_give_the_same(tiny, net):

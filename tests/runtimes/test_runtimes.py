@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nnc.errors import InputError, MissingError
+from nnc.runtimes.base import RuntimeOptions
 from nnc.runtimes.preprocess import normalise
 from nnc.runtimes.registry import RUNTIMES, open_runtime
 
@@ -106,6 +107,52 @@ def test_pytorch_runs_a_checkpoint_as_the_module_does(tmp_path):
     with torch.inference_mode():
         expected = network(torch.from_numpy(batch)).numpy()
     np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    pytest.importorskip("torch")
+    from nnc.model_card import InputSpec, ModelCard
+    from nnc.models import build, save
+
+    path = tmp_path / "net.safetensors"
+    card = ModelCard(InputSpec(1, 28, 28, (0,), (1,)), tuple("abcd"), "shufflenet")
+    save(path, build("shufflenet", num_classes=4, in_channels=1).eval(), card)
+    return path
+
+
+def test_pytorch_compiles_where_it_is_told_to(checkpoint, monkeypatch):
+    import torch
+
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda network: compiled.append(network) or network)
+    batch = np.zeros((1, 1, 28, 28), np.float32)
+    with open_runtime(checkpoint, options=RuntimeOptions(compiled=True)) as runtime:
+        assert runtime.name == "pytorch-compiled"
+        assert runtime.run({"input": batch})["logits"].shape == (1, 4)
+    assert len(compiled) == 1
+    with open_runtime(checkpoint) as runtime:
+        assert runtime.name == "pytorch"
+    assert len(compiled) == 1
+
+
+def test_what_cannot_be_compiled_here_is_one_line(checkpoint, monkeypatch):
+    import torch
+
+    def refuse(_network):
+        def fail(_batch):
+            raise RuntimeError("No working C++ compiler found\nin a long trace")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    options = RuntimeOptions(compiled=True)
+    with open_runtime(checkpoint, options=options) as runtime:
+        with pytest.raises(
+            MissingError, match=r"No working C\+\+ compiler.*--torch-compile"
+        ) as info:
+            runtime.run({"input": np.zeros((1, 1, 28, 28), np.float32)})
+        assert "\n" not in str(info.value)
 
 
 def test_importing_every_module_loads_nothing_heavy():

@@ -1,32 +1,20 @@
-"""One API over TensorRT's flavours: with the real RTX library, and against TensorRT 10's stubs."""
+"""One API over TensorRT's flavours, with the real RTX library."""
 
 from __future__ import annotations
 
-import ast
-import os
-import re
-import subprocess
+import signal
 import sys
+from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from nnc.errors import InputError, MissingError
-from nnc.runtimes import trt_compat
+from nnc.runtimes import trt_callbacks, trt_compat
 
-ROOT = Path(__file__).parents[2]
-SPEAKERS = (
-    *sorted((ROOT / "runtimes").glob("trt_*.py")),
-    *sorted((ROOT / "exporters" / "trt").glob("*.py")),
-)
-"""The files that speak to TensorRT."""
-
-ELSEWHERE = {
-    "ComputeCapability": "RTX, and TensorRT that builds for several GPUs",
-    "DynamicShapesKernelSpecializationStrategy": "RTX",
-}
-"""Names that TensorRT 10.13 does not have; each is asked for before it is used."""
+TYPES = ("INT8", "FP16")
+STRONG = "STRONGLY_TYPED"
 
 
 @pytest.fixture
@@ -42,7 +30,7 @@ def log():
 
 @pytest.fixture
 def tools(rtx, log):
-    logger = trt_compat.new_logger(rtx, lambda severity, text: log.append((severity, text)))
+    logger = trt_callbacks.new_logger(rtx, lambda severity, text: log.append((severity, text)))
     return rtx, logger, trt_compat.new_builder(rtx, logger)
 
 
@@ -54,6 +42,52 @@ def test_the_library_says_what_it_is(rtx):
     assert rtx.targets[0] == 75
     assert 120 in rtx.targets
     assert not rtx.keeps_timings
+
+
+def module_of(*, network, builder):
+    """A TensorRT that offers these flags and calls, and whose flags are numbered from 0."""
+    return SimpleNamespace(
+        NetworkDefinitionCreationFlag=SimpleNamespace(**{n: i for i, n in enumerate(network)}),
+        BuilderFlag=SimpleNamespace(**{name: name for name in builder}),
+        IBuilderConfig=SimpleNamespace(create_timing_cache=None),
+        ProfilingVerbosity=SimpleNamespace(DETAILED="detailed"),
+    )
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a version offers, and what follows from it."""
+
+    id: str
+    module: SimpleNamespace
+    strong: bool
+    network_flags: int
+    flags: tuple[str, ...]
+
+
+OFFERS = (
+    Offer("8.6", module_of(network=["EXPLICIT_BATCH"], builder=TYPES), False, 1, ("INT8", "FP16")),
+    Offer("10", module_of(network=["EXPLICIT_BATCH", STRONG], builder=TYPES), True, 2, ()),
+    Offer("11", module_of(network=["OTHER"], builder=["REFIT"]), True, 0, ()),
+)
+
+
+@pytest.mark.parametrize("offer", OFFERS, ids=lambda offer: offer.id)
+def test_versions_are_told_apart_by_what_they_offer(offer):
+    library = trt_compat.Library("tensorrt", "1.0", "", offer.module)
+    assert library.strongly_typed is offer.strong
+    assert library.network_flags == offer.network_flags
+    assert library.targets == ()
+    assert library.keeps_timings
+    told = []
+    config = SimpleNamespace(set_flag=told.append)
+    builder = SimpleNamespace(create_builder_config=lambda: config)
+    trt_compat.new_config(library, builder, precision="int8")
+    assert tuple(told) == offer.flags
+    assert config.profiling_verbosity == "detailed"
+    told.clear()
+    trt_compat.new_config(library, builder, precision="fp32")
+    assert told == []
 
 
 def test_auto_is_what_is_installed(rtx):
@@ -114,7 +148,7 @@ def test_a_network_is_parsed_and_built(tools, net):
     assert trt_compat.dtype_name(entry.dtype) == "float32"
     config = trt_compat.new_config(rtx, builder, precision="int8", targets=[86, 89])
     assert config.num_compute_capabilities == 2
-    plan = trt_compat.build_plan(builder, parsed.network, config)
+    plan = trt_compat.build_plan(rtx, builder, parsed.network, config)
     assert plan[:4] == b"vtrt"
 
 
@@ -143,10 +177,39 @@ def test_the_log_is_handed_on(tools, log, net):
     assert all("\n" not in text for _, text in log)
 
 
+@pytest.mark.parametrize("when", ["parsing", "building"])
+def test_an_interrupt_in_a_callback_is_not_lost(rtx, net, when):
+    """In C++ a KeyboardInterrupt from a logger is printed and forgotten, and the build goes on."""
+    heard = []
+
+    def listen(severity, text):
+        heard.append(text)
+        if pressed and len(heard) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    pressed = False
+    logger = trt_callbacks.new_logger(rtx, listen)
+    builder = trt_compat.new_builder(rtx, logger)
+    model = net.tiny_model(batch=4).SerializeToString()
+    heard.clear()
+    if when == "parsing":
+        pressed = True
+        with pytest.raises(KeyboardInterrupt):
+            trt_compat.parse_onnx(rtx, builder, logger, model)
+        return
+    parsed = trt_compat.parse_onnx(rtx, builder, logger, model)
+    config = trt_compat.new_config(rtx, builder, precision="fp32", targets=[89])
+    heard.clear()
+    pressed = True
+    with pytest.raises(KeyboardInterrupt):
+        trt_compat.build_plan(rtx, builder, parsed.network, config)
+    assert not any("Engine generation completed" in text for text in heard)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"precision": "int4"}, "expected one of fp32, fp16, int8"),
+        ({"precision": "int4"}, "expected one of int8, fp16, fp32"),
         ({"precision": "int8", "targets": [90]}, r"cannot build for compute capability 90.* 75"),
     ],
 )
@@ -162,98 +225,3 @@ def test_bad_settings_are_refused(tools, settings, message):
 )
 def test_version_numbers(text, numbers):
     assert trt_compat.version_numbers(text) == numbers
-
-
-def _stubs() -> dict[str, str]:
-    """The stub files of TensorRT 10 by their place, mended where they are no valid Python."""
-    try:
-        files = metadata.files("tensorrt-stubs") or []
-    except metadata.PackageNotFoundError:
-        pytest.skip("pip install --no-deps tensorrt-stubs")
-    found = {}
-    for file in files:
-        if file.suffix == ".pyi":
-            text = Path(str(file.locate())).read_text(encoding="utf-8")
-            # A parameter that is called as a keyword, and one without a default after some with.
-            text = re.sub(r"\bin: list\[", "in_: list[", text)
-            text = re.sub(r"\bchannel_axis: int\) ", "channel_axis: int = 0) ", text)
-            found[str(file)] = text.replace("import tensorrt_libs as tensorrt_libs\n", "")
-    return found
-
-
-def _names_used() -> set[tuple[str, ...]]:
-    """``module.Name`` and ``module.Name.MEMBER`` in the files that speak to TensorRT."""
-    found = set()
-    for path in SPEAKERS:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            parts: list[str] = []
-            while isinstance(node, ast.Attribute):
-                parts.append(node.attr)
-                node = node.value
-            if isinstance(node, ast.Name) and node.id == "module":
-                parts.append("module")
-            if "module" in parts:
-                chain = tuple(reversed(parts[: parts.index("module")]))
-                if chain and not chain[0].startswith("__"):
-                    found.add(chain)
-    return found
-
-
-def test_every_name_is_in_tensorrt_10():
-    stub = next(text for name, text in _stubs().items() if name.endswith("bindings/tensorrt.pyi"))
-    tree = ast.parse(stub)
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    used = _names_used()
-    assert ("OnnxParser",) in used
-    for name, *members in used:
-        if name in ELSEWHERE:
-            assert name not in classes, f"{name} is in the stubs: take it off the list"
-            continue
-        assert name in classes, name
-        known = {
-            target.id if isinstance(target, ast.Name) else getattr(target, "name", "")
-            for entry in classes[name].body
-            for target in (
-                entry.targets
-                if isinstance(entry, ast.Assign)
-                else [getattr(entry, "target", entry)]
-            )
-        }
-        assert set(members[:1]) <= known, f"{name}.{members}"
-
-
-def test_every_name_is_in_the_rtx_library(rtx):
-    for name, *members in _names_used():
-        assert hasattr(rtx.module, name), name
-        for member in members[:1]:
-            assert hasattr(getattr(rtx.module, name), member), f"{name}.{member}"
-
-
-def test_calls_fit_the_signatures_of_tensorrt_10(tmp_path):
-    pytest.importorskip("mypy")
-    for name, text in _stubs().items():
-        target = tmp_path / "stubs" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-    package = tmp_path / "package"
-    package.mkdir()
-    (package / "nnc").symlink_to(ROOT, target_is_directory=True)
-    modules = ("runtimes.trt_compat", "runtimes.trt_runtime", "exporters.trt.engine")
-    command = [
-        *(sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml")),
-        *("--cache-dir", str(tmp_path / "cache"), "--follow-imports=skip"),
-        *(word for name in modules for word in ("-m", f"nnc.{name}")),
-    ]
-    environment = {**os.environ, "MYPYPATH": str(tmp_path / "stubs")}
-    done = subprocess.run(
-        command, cwd=package, env=environment, capture_output=True, text=True, check=False
-    )
-    # The stubs have faults of their own; ours are those in our files.
-    assert "checked 3 source files" in done.stdout, done.stdout + done.stderr
-    ours = [
-        line
-        for line in done.stdout.splitlines()
-        # Where a stub leaves the type of a result out, mypy takes what follows as unreachable.
-        if line.startswith("nnc/") and not line.endswith("[unreachable]")
-    ]
-    assert ours == []

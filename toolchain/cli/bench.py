@@ -11,6 +11,7 @@ import click
 from ...errors import InputError, NncError
 from ...runtimes.base import PROVIDERS
 from ..report.bench_notes import check_all_ran
+from .budget_options import budget_options
 from .command_line import arguments
 from .console import Console
 from .options import (
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from ...runtimes.artifact import CardOverrides
     from ...runtimes.bench import BenchSettings
+    from ...runtimes.verdicts.budgets import Budgets
     from ..data import DataSet
 
 __all__ = ["bench"]
@@ -38,7 +40,7 @@ __all__ = ["bench"]
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..")
 @data_options(None, "what the files were trained on")
-@device_option("cpu", "cuda", default="cpu")
+@device_option("cpu", "cuda", "cuda,cpu", "cpu,cuda", default="cpu")
 @click.option(
     "--provider",
     type=click.Choice(PROVIDERS),
@@ -48,6 +50,11 @@ __all__ = ["bench"]
     "--allow-fallback",
     is_flag=True,
     help="Let nodes that the provider does not take run on the CPU.",
+)
+@click.option(
+    "--torch-compile",
+    is_flag=True,
+    help="Measure checkpoints by torch.compile, too, beside PyTorch eager.",
 )
 @trust_option
 @click.option(
@@ -98,6 +105,7 @@ __all__ = ["bench"]
 )
 @seed_option
 @foreign_options
+@budget_options
 @click.option(
     "--self-check",
     is_flag=True,
@@ -120,6 +128,7 @@ def bench(
     device: str,
     provider: str | None,
     allow_fallback: bool,
+    torch_compile: bool,
     trust: bool,
     threads: tuple[int, ...],
     batch_sizes: tuple[int, ...],
@@ -135,6 +144,7 @@ def bench(
     std: tuple[float, ...] | None,
     image_size: int | None,
     labels: str | None,
+    budgets: Budgets,
     self_check: bool,
     runs: int | None,
     output: Path | None,
@@ -147,11 +157,13 @@ def bench(
     whatever --device says); speed-ups are against the first. Accuracy is that of the test images
     through the runtime that is timed; latency comes from interleaved rounds, each file in a process
     of its own that is started anew several times. Without .safetensors files it works where torch
-    is not installed. A file whose runtime dies has a row that says so; the exit code is then 1.
+    is not installed. A file whose runtime dies has a row that says so; the exit code is then 1,
+    and 3 where a budget is missed.
     """
     from ...runtimes.artifact import NO_OVERRIDES
     from ...runtimes.bench import BenchSettings
     from ...runtimes.bench import bench as measure
+    from ...runtimes.verdicts.budgets import enforce, judge
     from ...whole_files import check_output
     from ..feeds import data_defaults, test_part
     from ..pipeline.shipped import input_file
@@ -171,6 +183,7 @@ def bench(
         provider=provider,
         allow_fallback=allow_fallback,
         trust=trust,
+        torch_compile=torch_compile,
     )
     paths = [input_file(path) for path in files]
     overrides = card_overrides(mean, std, image_size, labels)
@@ -178,10 +191,14 @@ def bench(
         check_suffix(output, ".json")
         check_output(output, overwrite=force)
     if self_check:
+        if budgets.limits:
+            raise InputError("--self-check has no budgets; leave them out")
         _self_check(paths, settings, runs, overrides, output, console, force=force)
         return
     if runs is not None:
         raise InputError("--runs counts the runs of a --self-check; pass that too, or --rounds")
+    # A file may have several rows, one a device or way of running it, which is judged in the end.
+    budgets.check(len(paths) + ("," in device) + torch_compile, accuracy=accuracy)
     data_set = _data_set(paths, overrides, data, data_dir, trust) if accuracy or data else None
     result = measure(
         paths,
@@ -192,10 +209,12 @@ def bench(
         progress=console.progress,
         command=arguments(),
     ).to_json()
+    result["budgets"] = judge(result, budgets)
     from .bench_view import bench_view
 
     console.show(lambda width: bench_view(result, width))
     _hand_over(result, output, console, force=force)
+    enforce(result["budgets"], lenient=budgets.lenient)
     check_all_ran(result)
 
 

@@ -28,11 +28,12 @@ __all__ = ["compact"]
 def compact(
     model: Path, round_to: int, seed: int, output: Path | None, force: bool, console: Console
 ) -> None:
-    """Remove zeroed filters and neurons from an ONNX file.
+    """Remove zeroed filters, neurons and channel shuffles from an ONNX file.
 
     Any convolutional ONNX model: channels that are zero or constant for every image, and those
-    that nobody reads, leave all layers they pass through. The outputs stay what they were, which
-    is checked. Works where torch is not installed.
+    that nobody reads, leave all layers they pass through; a channel shuffle becomes the order of
+    the filters before it. The outputs stay what they were, which is checked. Works where torch is
+    not installed.
     """
     from ...exporters.onnx_compact import compact_file
     from ..report.compaction import compaction_lines

@@ -40,7 +40,7 @@ def _lines(found: Diagnosis) -> list[str]:
         if text:
             lines.append(f"  {key.removesuffix('_bytes').replace('_', ' '):18} {text}")
     if not found.environment["gpus"]:
-        lines.append(f"  {'gpus':18} none that nvidia-smi knows")
+        lines.append(f"  {'gpus':18} none that nvidia-smi or CUDA's driver knows")
     lines.append("backends")
     for backend in found.backends:
         state = "yes" if backend.available else f"no: lacks {', '.join(backend.missing)}"

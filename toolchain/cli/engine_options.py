@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,18 +16,32 @@ from ...errors import InputError
 if TYPE_CHECKING:
     from ...exporters.guard.plan import Plan
     from ...exporters.int8_settings import Int8Settings
-    from ...runtimes.artifact import CardOverrides
+    from ...runtimes.artifact import Artifact, CardOverrides
     from .console import Console
 
 __all__ = ["EngineOptions", "Source", "build", "check_backend", "engine_options"]
 
+log = logging.getLogger(__name__)
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+TARGET_GPUS = (
+    *("auto", "75", "80", "86", "87", "89", "90"),
+    *("100", "103", "110", "120", "121"),
+)
+"""Those of `nnc.exporters.trt.settings`, which help must not load."""
 
 _OF_BACKEND = {
     "ort": ("target", "never_slower", "weights_only"),
     "trt": ("flavour", "precision", "batch", "workspace_mb", "target_gpu", "keep_onnx"),
 }
 """Parameters that mean something for one backend alone."""
+
+_OF_CALIBRATION = (
+    *("samples", "calibration", "percentile", "tools", "max_drop", "no_max_drop"),
+    *("search_seconds", "guard_images", "plan", "seed"),
+)
+"""Parameters that mean something only where int8 is made here."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +86,7 @@ def engine_options(function: F) -> F:
 
     @click.option(
         "--flavour",
+        "--flavor",
         type=click.Choice(["auto", "tensorrt", "rtx"]),
         default="auto",
         show_default=True,
@@ -97,7 +113,8 @@ def engine_options(function: F) -> F:
     )
     @click.option(
         "--target-gpu",
-        type=click.Choice(["auto", "75", "80", "86", "89", "90", "120", "121"]),
+        type=click.Choice(TARGET_GPUS),
+        metavar="auto|75|80|86|87|89|90|...",
         default="auto",
         show_default=True,
         help="trt: compute capability it is for; auto: the GPU here, or with RTX all from 8.0 on.",
@@ -124,14 +141,50 @@ def engine_options(function: F) -> F:
 
 def check_backend(context: click.Context, backend: str) -> None:
     """Raise InputError where an option was given that the backend does not have."""
-    given = click.core.ParameterSource.COMMANDLINE
     for other, names in _OF_BACKEND.items():
-        for name in names if other != backend else ():
-            if context.get_parameter_source(name) is given:
-                option = "--" + name.replace("_", "-")
-                raise InputError(
-                    f"{option} is an option of --backend {other}; leave it out with {backend}"
-                )
+        option = _first_given(context, names) if other != backend else None
+        if option is not None:
+            raise InputError(
+                f"{option} is an option of --backend {other}; leave it out with {backend}"
+            )
+
+
+def _first_given(context: click.Context, names: Sequence[str]) -> str | None:
+    """The option, as it is typed, of the first of these parameters that the line gives."""
+    for name in names:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            return next(p.opts[0] for p in context.command.params if p.name == name)
+    return None
+
+
+def _refuse_calibration(model: Path, precision: str) -> None:
+    """Raise InputError where the line says how to calibrate, and nothing is to be calibrated."""
+    option = _first_given(click.get_current_context(), _OF_CALIBRATION)
+    if option is not None:
+        why = f"{model} is int8 already" if precision == "int8" else f"{precision} takes no images"
+        raise InputError(f"{why}, so {option} says nothing here; leave it out")
+
+
+def _described(source: Source) -> Artifact:
+    """The model, which needs no images: a data set that is named says what the file does not."""
+    from ...runtimes.artifact import read_artifact
+    from ..feeds import artifact_and_images, check_fits
+
+    if source.data is not None:
+        artifact, data_set = artifact_and_images(
+            source.model, source.overrides, source.data, source.data_dir
+        )
+        check_fits(artifact.card.input, data_set, source.model)
+        return artifact
+    artifact = read_artifact(source.model, source.overrides)
+    said = source.overrides
+    if not artifact.own_metadata and (said.mean is None or said.std is None):
+        log.warning(
+            "%s does not say how its images are normalised: the sidecar records mean %s and std "
+            "%s; pass --data, or --mean and --std, if that is wrong",
+            *(source.model, artifact.card.input.mean, artifact.card.input.std),
+        )
+    return artifact
 
 
 def build(
@@ -148,7 +201,6 @@ def build(
     """Build the engine and report."""
     from ...exporters.trt.settings import DEFAULT_BATCH, TrtSettings
     from ...exporters.trt_engine import CalibrationData, check_place, needs_images, quantise
-    from ...runtimes.artifact import read_artifact
     from ..feeds import artifact_and_images, calibration_images, check_fits, held_back
     from ..report.engine import engine_lines, layer_lines
 
@@ -178,7 +230,8 @@ def build(
             source.seed,
         )
     else:
-        artifact = read_artifact(source.model, source.overrides)
+        _refuse_calibration(source.model, settings.precision)
+        artifact = _described(source)
     result = quantise(
         artifact,
         output,

@@ -53,9 +53,13 @@ COMMANDS: dict[str, Command] = {
         "the same command goes on with what is left to measure",
     ),
     "export": Command("export:export", "Write a checkpoint as an ONNX file."),
-    "compact": Command("compact:compact", "Remove zeroed channels from an ONNX file."),
+    "compact": Command(
+        "compact:compact", "Remove zeroed channels and channel shuffles from an ONNX file."
+    ),
     "quantise": Command("quantise:quantise", "Make an int8 file of an ONNX file."),
     "bench": Command("bench:bench", "Measure accuracy, size, latency and memory of files."),
+    "compare": Command("compare:compare", "Compare two saved results of bench."),
+    "report": Command("report:report", "Make a page, a table or data of results."),
     "run": Command(
         "run:run",
         "Run a recipe: every stage from training to the table.",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ...errors import InputError
+from ...whole_files import check_input
 from .console import Console
 
 if TYPE_CHECKING:
@@ -187,14 +188,19 @@ def output_path(source: Path, given: Path | None, suffix: str) -> tuple[Path, Pa
     """The file to read, and the file to write: ``given``, or ``source`` with another suffix.
 
     ``shipped:NAME`` as the source becomes the file in the package, and its default output stands
-    in the current folder. Raises InputError where ``given`` has another suffix or names the input.
+    in the current folder. Raises InputError where ``given`` has another suffix or names the input,
+    or where there is no such input to name the output by.
     """
     from ..pipeline.shipped import input_file
 
     path = input_file(source)
     if given is None:
+        # The name of the output follows from it: what is no file has none.
+        check_input(path)
         folder = Path() if path is not source else source.parent
         given = folder / (path.stem + suffix)
+        if _same_file(given, path):
+            raise InputError(f"{path} is what this command makes; expected a file to make it of")
     check_suffix(given, "." + suffix.rpartition(".")[2])
     if _same_file(given, path):
         raise InputError(f"output {given} is the input itself; choose another -o")

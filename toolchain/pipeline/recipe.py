@@ -26,7 +26,7 @@ BENCH_OUTPUT = "results.json"
 CHECKPOINT = ".safetensors"
 MAX_DEPTH = 8
 TOO_LARGE = "a whole number of more than 64 bits; TOML has none such"
-RESERVED = {BENCH_OUTPUT, "results.md", "run.json"}
+RESERVED = {BENCH_OUTPUT, "report.html", "results.md", "run.json"}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from ...progress import SILENT, Progress
 from ...whole_files import sha256_of, write_whole
 from ..report.markdown import bench_page
 from .recipe import Recipe, StageSpec, load_recipe
+from .run_report import REPORT, can_draw, write_run_report
 from .shipped import SHIPPED, shipped_checkpoint
 from .stage_job import StageJob
 from .stage_kinds import KINDS
@@ -137,6 +138,7 @@ class _Run:
             self._check_free(spec.output)
             if spec.kind == "bench":
                 self._check_free(PAGE)
+                self._check_free(REPORT)
         records = []
         for spec in self._plan.stages:
             record = self._stage(spec)
@@ -221,7 +223,7 @@ class _Run:
         )
 
     def _bench(self, records: list[StageRecord]) -> dict[str, Any] | None:
-        """The bench object of the run, and its page beside it."""
+        """The bench object of the run, and its pages beside it."""
         for record in records:
             if record.kind != "bench":
                 continue
@@ -239,5 +241,18 @@ class _Run:
                 with write_whole(page, overwrite=True) as temporary:
                     temporary.write_text(text, encoding="utf-8")
                 self._state.start(PAGE, record.sha256)
+            self._report(records)
             return bench
         return None
+
+    def _report(self, records: list[StageRecord]) -> None:
+        """The run's page for people, unless the one that is there is of these very stages."""
+        mark = fingerprint(
+            nnc=__version__, stages=[(one.output.name, one.sha256) for one in records]
+        )
+        made = (self._folder / REPORT).is_file() and self._state.mark_of(REPORT) == mark
+        if made or not can_draw():
+            return
+        self._state.start(REPORT, "")  # ours, but not yet the page of these stages
+        write_run_report(self._folder, self._plan.name, self._command)
+        self._state.start(REPORT, mark)

@@ -22,6 +22,7 @@ def bench_notes(bench: Mapping[str, Any]) -> list[str]:
     lines += [line for file in files[1:] if (line := _agreement(files[0], file))]
     lines += [f"{file['name']}: {conclusion(file['profile'])}" for file in files if file["profile"]]
     lines += list(_noise(bench["noise"]))
+    lines += [f"{one['budget']}: {one['sentence']}" for one in bench["budgets"]]
     return [one_line(line) for line in lines]
 
 

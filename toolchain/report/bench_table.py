@@ -23,6 +23,7 @@ SWEEP_COLUMNS = ("threads", "batch", "latency ms", "images/s", "CPU ms", "speed-
 
 RUNTIME_TITLES = {
     "pytorch": "PyTorch eager",
+    "pytorch-compiled": "PyTorch compiled",
     "onnxruntime": "ONNX Runtime",
     "tensorrt": "TensorRT",
     "tensorrt-rtx": "TensorRT for RTX",
@@ -103,7 +104,9 @@ def caption(bench: Mapping[str, Any]) -> str:
 def runtime_title(file: Mapping[str, Any]) -> str:
     """What runs a file, by its usual name."""
     title = RUNTIME_TITLES.get(file["runtime"], one_line(file["runtime"]))
-    provider = file["provider"]
+    # An engine runs on a GPU alone; of a checkpoint it is said where it does.
+    place = file["device"] if file["runtime"].startswith("pytorch") else "cpu"
+    provider = file["provider"] or (place if place != "cpu" else "")
     return f"{title}, {one_line(provider)}" if provider else title
 
 

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["compaction_lines", "unprunable_lines"]
 
+_SHAPED = {
+    "global_pool": "means over the image that became a pooling: {}",
+    "single_pixel": "means and poolings over a single pixel that went: {}",
+    "shuffle": "channel shuffles compiled away: {}",
+}
+
 _MOST_LINES = 8
 _MOST_NAMES = 3
 
@@ -42,7 +48,11 @@ def compaction_lines(result: CompactResult) -> Iterator[str]:
     if result.spared:
         yield f"{result.spared} dead channels stay, so that layers keep the multiple asked for"
     elif not result.removed and not result.zeroed:
-        yield "no dead channel or neuron found; the graph is as it was"
+        yield "no dead channel or neuron found" + (
+            "" if result.shaped else "; the graph is as it was"
+        )
+    if result.shaped:
+        yield "; ".join(_SHAPED[name].format(n) for name, n in result.shaped.items())
     if result.zeroed:
         held = sum(cut.before - cut.after for cut in result.zeroed)
         yield (

@@ -14,10 +14,11 @@ torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
 
 SIDES = {"alexnet": 96, "inception_v3": 96}
-QUICK = ("mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_1")
+QUICK = ("squeezenet1_1",)
 SLOW = (
     "alexnet", "densenet121", "efficientnet_b0", "googlenet", "inception_v3", "mnasnet1_0",
-    "mobilenet_v2", "regnet_y_400mf", "resnet18", "resnet50", "shufflenet_v2_x1_0", "vgg11_bn",
+    "mobilenet_v2", "mobilenet_v3_small", "regnet_y_400mf", "resnet18", "resnet50",
+    "shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "vgg11_bn",
 )  # fmt: skip
 
 

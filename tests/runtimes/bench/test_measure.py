@@ -45,8 +45,8 @@ SIZE = {
     "zeros",
 }
 LATENCY = {
-    *("threads", "batch_size", "median", "p5", "p95", "p99", "percentiles", "runs", "rounds"),
-    *("launches", "images_per_s", "cpu_ms", "gpu", "speedup"),
+    *("threads", "batch_size", "median", "low", "high", "p5", "p95", "p99", "percentiles"),
+    *("runs", "rounds", "launches", "images_per_s", "cpu_ms", "gpu", "speedup"),
 }
 
 

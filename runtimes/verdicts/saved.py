@@ -1,0 +1,83 @@
+"""A saved bench result, read strictly: whatever is amiss is one line that says where."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError
+from ...whole_files import check_input
+from .bench_shape import BENCH
+from .shapes import ShapeError
+
+__all__ = ["SCHEMA_VERSION", "check_bench", "load_json", "read_bench"]
+
+SCHEMA_VERSION = 2
+"""The version of docs/bench-json.md that is read here; any other is refused."""
+
+LARGEST_FILE = 64 * 2**20
+"""Bytes; a result of 100 files on a million images has about a quarter of it."""
+
+AGAIN = "make it anew with: nnc bench FILE.. -o {path} --force"
+
+
+def read_bench(path: Path) -> dict[str, Any]:
+    """The bench result in ``path``, every key that docs/bench-json.md names in its place.
+
+    Raises InputError, in one line, for anything else: no JSON, an older or newer schema, another
+    kind of file, a wrong type, a missing key, a number that is none, nesting that has no use.
+    """
+    return check_bench(load_json(path), path)
+
+
+def load_json(path: Path) -> Any:
+    """The JSON value in a file of a sensible size; InputError where there is none.
+
+    ``NaN``, ``Infinity`` and numbers too large for a float are no JSON here.
+    """
+    check_input(path)
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            raise InputError(
+                f"{path} has {size / 1e6:.0f} MB; expected a result of {LARGEST_FILE >> 20} MiB "
+                "at most"
+            )
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+    except RecursionError:
+        raise InputError(f"{path} is nested too deeply to be a result of nnc") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+
+
+def check_bench(value: Any, path: Path) -> dict[str, Any]:
+    """``value``, read from ``path``, if it is a bench result as `read_bench` wants it."""
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is no result of nnc bench: expected a JSON object")
+    found, kind = value.get("schema_version"), value.get("kind")
+    again = AGAIN.format(path=path)
+    first_version = kind is None and "results" in value
+    if kind != "bench" and not first_version:
+        what = f"of kind '{kind}'" if isinstance(kind, str) else "a JSON file of another kind"
+        raise InputError(f"{path} is no result of nnc bench, but {what}; {again}")
+    if found != SCHEMA_VERSION or isinstance(found, bool):
+        newer = isinstance(found, int) and found > SCHEMA_VERSION
+        raise InputError(
+            f"{path} has schema version {_version(found)}; this nnc reads {SCHEMA_VERSION}; "
+            + ("upgrade nnc" if newer else again)
+        )
+    try:
+        BENCH(value, "")
+    except ShapeError as error:
+        raise InputError(f"{path}: {error}; {again}") from error
+    checked: dict[str, Any] = value
+    return checked
+
+
+def _version(found: Any) -> str:
+    return str(found) if isinstance(found, int) and abs(found) < 10**9 else "unknown"
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number in JSON")

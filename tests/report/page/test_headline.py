@@ -1,0 +1,82 @@
+"""The headline: gains and costs in words, and no claim that the intervals do not bear."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from nnc.toolchain.report.page.headline import headline
+
+from ...made_bench import FILES, bench_result, spoilt
+
+BASE, REFERENCE, PRUNED, INT8 = FILES
+
+
+def _claim(*files, **settings):
+    return headline(bench_result(files, **settings)).claim
+
+
+def test_a_slower_larger_better_file():
+    slow = replace(INT8, name="big.onnx", ms=14.0, bytes=3 * BASE.bytes, lost=0, won=60)
+    claim = _claim(BASE, slow)
+    assert claim.startswith("big.onnx takes 2.0")
+    assert claim.endswith(
+        " times as long as mobilenet-fashion-mnist.safetensors and is 3.00 times its size, and "
+        "gains 3.00 points of accuracy."
+    )
+
+
+def test_a_gain_is_set_against_a_loss():
+    assert (
+        " as fast as mobilenet-fashion-mnist.safetensors but 89 % larger, with no difference "
+        in (_claim(BASE, REFERENCE))
+    )
+
+
+def test_no_difference_is_no_claim():
+    same = replace(BASE, name="same.onnx", lost=3, won=2)
+    assert _claim(BASE, same, seed=3) == (
+        "same.onnx is not shown to be faster or slower than mobilenet-fashion-mnist.safetensors "
+        "and of the same size, with no difference in accuracy shown on 2,000 images."
+    )
+
+
+def test_too_much_noise_is_no_claim():
+    def noisy(result):
+        result["files"][-1]["latency"][0]["speedup"]["verdict"] = "too noisy"
+        result["noise"]["verdict"] = "noisy"
+
+    found = headline(spoilt(bench_result([BASE, INT8]), noisy))
+    assert found.claim.startswith("pruned.int8.onnx could not be timed well enough to tell it from")
+    assert found.sure.endswith("The machine was noisy: times are worth less than they look.")
+    assert found.tiles[0].value == "too noisy"
+    assert found.tiles[0].mood == ""
+
+
+def test_the_runtimes_share_is_told_apart():
+    """A speed-up over another runtime says little of what pruning did."""
+    found = headline(bench_result(FILES)).sure
+    assert "Against reference.onnx, in the same runtime, it is 1.7" in found
+    slower = replace(INT8, ms=0.5)
+    text = headline(bench_result([*FILES[:3], slower])).sure
+    assert "it is 1.2" in text
+    assert "times as slow" in text
+    equal = replace(INT8, ms=REFERENCE.ms)
+    assert "no difference in speed is shown" in headline(bench_result([*FILES[:3], equal])).sure
+    assert "same runtime" not in headline(bench_result([REFERENCE, PRUNED, INT8])).sure
+    assert "same runtime" not in headline(bench_result([BASE, INT8])).sure
+
+
+def test_nothing_could_be_measured():
+    dead = [replace(made, error="its process died") for made in FILES[:2]]
+    found = headline(bench_result(dead))
+    assert (found.claim, found.sure) == ("No file could be measured.", "its process died")
+
+
+@pytest.mark.parametrize("dead", [0, 2])
+def test_files_that_died_are_named(dead):
+    files = [replace(m, error="it died") if i == dead else m for i, m in enumerate(FILES)]
+    found = headline(bench_result(files))
+    assert f"Not measured, because of an error: {FILES[dead].name}." in found.sure
+    assert found.claim.startswith("pruned.int8.onnx is ")

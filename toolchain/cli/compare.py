@@ -1,0 +1,43 @@
+"""``nnc compare``: what became of each file between two saved bench results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .budget_options import budget_options
+from .console import Console
+from .options import input_argument, report_options
+
+if TYPE_CHECKING:
+    from ...runtimes.verdicts.budgets import Budgets
+
+__all__ = ["compare"]
+
+
+@click.command()
+@input_argument("old")
+@input_argument("new")
+@budget_options
+@report_options
+def compare(old: Path, new: Path, budgets: Budgets, console: Console) -> None:
+    """Compare two saved results of nnc bench, OLD.json and NEW.json.
+
+    Files are matched by name. Accuracy is compared image by image where the images are the same,
+    latency only between results of one machine. Drop and speed-up budgets are judged from OLD to
+    NEW, latency and size budgets on NEW.
+    """
+    from ...runtimes.verdicts.compare import compare as compared
+    from ...runtimes.verdicts.saved import read_bench
+    from ...runtimes.verdicts.verdict import enforce
+
+    found = compared(read_bench(old), read_bench(new), budgets)
+    if not (console.quiet or console.as_json):
+        from .compare_view import compare_lines
+
+        for line in compare_lines(found):
+            console.say(line)
+    console.json(found.to_json())
+    enforce(found.budgets, lenient=budgets.lenient)
