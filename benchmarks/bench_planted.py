@@ -105,8 +105,9 @@ def slow_down(runs: int, seconds: float, processes: int, blocks: int) -> None:
         long = bench(files, BenchSettings(seconds=40.0, launches=40, seed=runs), None)
     up = long.files[1].speedup
     click.echo(
-        f"{blocks} against {more} convolutions: called slower in {found} of {runs} runs; in 40 "
-        f"launches {up.ratio:.3f} ({up.low:.3f} to {up.high:.3f}), "
+        f"{blocks} against {more} convolutions, under a load of {processes} processes: called "
+        f"slower in {found} of {runs} runs; in 40 launches {up.ratio:.3f} ({up.low:.3f} to "
+        f"{up.high:.3f}), "
         f"{long.files[0].latency.median:.2f} against {long.files[1].latency.median:.2f} ms"
     )
 

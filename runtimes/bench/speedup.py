@@ -58,10 +58,10 @@ def baseline(rounds: int) -> Speedup:
 def speedup(
     base: Sequence[Sequence[float]], own: Sequence[Sequence[float]], seed: int = 0
 ) -> Speedup:
-    """From the median time of each round, ``[launch][round]``, of the baseline and of a file.
+    """From one time of each round, ``[launch][round]``, of the baseline and of a file.
 
-    A round's ratio is of two medians a moment apart, so that what slows the machine for a while
-    slows both sides.
+    A round's ratio is of two times a moment apart, so that what slows the machine for a while slows
+    both sides.
     """
     ratios = [
         [a / b for a, b in zip(ours, theirs, strict=True)]

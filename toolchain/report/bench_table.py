@@ -82,6 +82,7 @@ def caption(bench: Mapping[str, Any]) -> str:
     rounds = f"{settings['rounds']} interleaved rounds"
     parts = [
         f"speed-up: against {against}, the first row, with its 95 % interval",
+        "it compares undisturbed runs: the 10th percentiles of each round",
         f"latency: median and p5-p95 of a batch of {batch} on {places}, {cores}",
         f"measured in {rounds}, each file started anew {settings['launches']} times",
         "'no difference': the interval holds 1",

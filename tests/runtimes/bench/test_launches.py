@@ -244,3 +244,22 @@ def test_outputs_that_are_no_numbers_are_a_row_that_says_so(net, tiny, tmp_path)
     ).files
     assert a.error is None
     assert b.error == f"{path} returns NaN; its weights are damaged"
+
+
+def test_what_disturbs_less_than_nine_runs_of_ten_leaves_the_speedup_alone(
+    faked, files, monkeypatch
+):
+    """b.onnx takes twice a.onnx's time, and other programs double that of 80 runs in 100."""
+    clean = FakeWorker.time_round
+
+    def disturbed(worker, _runs):
+        timed = clean(worker, 100)
+        times = timed.times.copy()
+        if worker.path.name == "b.onnx":
+            times[:, 20:] *= 2
+        return TimedRound(times, timed.wall, timed.used)
+
+    monkeypatch.setattr(FakeWorker, "time_round", disturbed)
+    _, b, _ = bench(files, SETTINGS, None).files
+    assert b.latency.median == 4
+    assert b.speedup.ratio == pytest.approx(0.5)
