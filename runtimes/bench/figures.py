@@ -19,10 +19,10 @@ __all__ = ["UNDISTURBED", "Latency", "Spread", "latencies"]
 UNDISTURBED = 10
 """The percentile of a round that files are compared by.
 
-What else a machine does only ever adds time to an inference, so that low percentiles say most of the
-file and least of the rest (Chen and Revels, "Robust benchmarking in noisy environments", 2016). Where
-other programs took half of the time, the ratio of the medians differed by 11 % from launch to launch,
-that of the 10th percentiles by 0.8 %. The least time of all would hang on a single run.
+What else a machine does only ever adds time to an inference, so that low percentiles say most of
+the file and least of the rest (Chen and Revels, "Robust benchmarking in noisy environments", 2016).
+Where other programs took half of the time, the ratio of the medians differed by 11 % from launch to
+launch, that of the 10th percentiles by 0.8 %. The least time of all would hang on a single run.
 """
 
 
