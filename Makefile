@@ -8,6 +8,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+# A test process for each core, and never so many that they fill the memory.
+IN_PARALLEL ?= -n auto --maxprocesses 4
 TORCH_FREE_VENV ?= build/torch-free
 PIP_INSTALL = -m pip install --disable-pip-version-check
 
@@ -17,13 +19,13 @@ quickstart: $(VENV)/installed-run
 	"$(VENV)/bin/nnc" run quickstart
 
 test: $(VENV)/installed-test
-	"$(VENV)/bin/python" -m pytest
+	"$(VENV)/bin/python" -m pytest $(IN_PARALLEL)
 
 test-slow: $(VENV)/installed-test
-	"$(VENV)/bin/python" -m pytest -m slow
+	"$(VENV)/bin/python" -m pytest $(IN_PARALLEL) -m slow
 
 test-all: $(VENV)/installed-test
-	"$(VENV)/bin/python" -m pytest -m ""
+	"$(VENV)/bin/python" -m pytest $(IN_PARALLEL) -m ""
 
 test-torch-free: $(VENV)/installed-test $(TORCH_FREE_VENV)/installed
 	NNC_TORCH_FREE_PYTHON="$(abspath $(TORCH_FREE_VENV))/bin/python" \

@@ -31,7 +31,7 @@ class Budget:
 BUDGETS: Mapping[str, Budget] = {
     budget.name: budget
     for budget in (
-        Budget("max-drop", "points", True, "loses {} of accuracy", "more test images narrow it"),
+        Budget("max-drop", "points", True, "drops accuracy by {}", "more test images narrow it"),
         Budget("max-latency-ms", "ms", True, "takes {}", "more launches narrow it"),
         Budget("max-size-mb", "MB", True, "has {}", ""),
         Budget("min-speedup", "x", False, "is {} as fast", "more launches narrow it"),

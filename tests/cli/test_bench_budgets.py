@@ -49,7 +49,7 @@ def test_a_missed_budget_is_exit_code_3_after_table_and_json(bench, tmp_path):
     assert result.last_line.startswith(f"wrote {output} (")
     assert json.loads(output.read_text())["budgets"][0]["verdict"] == "missed"
     assert result.err.startswith(
-        "nnc: error: 1 of 2 budgets not held: pruned.int8.onnx loses 5.40 points of accuracy (95 %"
+        "nnc: error: 1 of 2 budgets not held: pruned.int8.onnx drops accuracy by 5.40 points (95 %"
     )
     assert result.err.count("\n") == 1
 

@@ -43,7 +43,7 @@ def test_a_missed_budget_is_exit_code_3_after_everything_is_out(nnc, results):
     assert value["kind"] == "comparison"
     assert [one["verdict"] for one in value["budgets"]] == ["missed", "held"]
     assert result.err.startswith(
-        "nnc: error: 1 of 2 budgets not held: reference.onnx loses 5.00 points of accuracy"
+        "nnc: error: 1 of 2 budgets not held: reference.onnx drops accuracy by 5.00 points"
     )
     assert result.err.count("\n") == 1
 

@@ -40,19 +40,19 @@ def _planted(**figures):
         (
             (-0.0020, -0.0045, 0.0005),
             "held",
-            ("loses 0.20 points of accuracy (95 % interval -0.05 to 0.45), 0.5 points allowed: "
+            ("drops accuracy by 0.20 points (95 % interval -0.05 to 0.45), 0.5 points allowed: "
             "held by 0.30 points, by at least 0.05 points"),
         ),
         (
             (-0.0135, -0.0209, -0.0061),
             "missed",
-            ("loses 1.35 points of accuracy (95 % interval 0.61 to 2.09), 0.5 points allowed: "
+            ("drops accuracy by 1.35 points (95 % interval 0.61 to 2.09), 0.5 points allowed: "
             "missed by 0.85 points, by at least 0.11 points"),
         ),
         (
             (-0.0040, -0.0090, 0.0010),
             "not shown",
-            ("loses 0.40 points of accuracy (95 % interval -0.10 to 0.90), 0.5 points allowed: "
+            ("drops accuracy by 0.40 points (95 % interval -0.10 to 0.90), 0.5 points allowed: "
             "not shown, because the interval straddles the budget; more test images narrow it"),
         ),
         ((-0.005, -0.005, -0.005), "held", None),
