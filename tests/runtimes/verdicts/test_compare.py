@@ -229,7 +229,7 @@ def test_budgets_between_the_two():
     assert verdicts[LAST.name, "min-speedup"] == "held"
     assert verdicts[LAST.name, "max-size-mb"] == "held"
     assert verdicts[FILES[1].name, "max-size-mb"] == "missed"
-    with pytest.raises(BudgetError, match=r"pruned\.int8\.onnx loses 4.00 points"):
+    with pytest.raises(BudgetError, match=r"pruned\.int8\.onnx drops accuracy by 4.00 points"):
         enforce(found.budgets)
 
 
