@@ -40,7 +40,7 @@ def stack(path: Path, blocks: int, seed: int = 0) -> Path:
     from onnx import TensorProto, helper, numpy_helper
 
     from nnc.model_card import InputSpec, ModelCard
-    from nnc.runtimes.onnx_files import write_properties
+    from nnc.runtimes.onnx_model.files import write_properties
 
     source = np.random.default_rng(seed)
     nodes, weights, before = [], [], "x"
@@ -81,7 +81,7 @@ def reader(path: Path, row: int) -> Path:
     from onnx import TensorProto, helper, numpy_helper
 
     from nnc.model_card import InputSpec, ModelCard
-    from nnc.runtimes.onnx_files import write_properties
+    from nnc.runtimes.onnx_model.files import write_properties
 
     weights = np.zeros((2 * CLASSES, CLASSES), np.float32)
     weights[row * CLASSES : (row + 1) * CLASSES] = np.eye(CLASSES)

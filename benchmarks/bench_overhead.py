@@ -66,9 +66,9 @@ def main(launches: int, rounds: int, runs: int, blocks: int) -> None:
     """Print the overhead and what the clock takes."""
     from nnc.runtimes.artifact import read_artifact
     from nnc.runtimes.bench.speedup import ratio_interval
-    from nnc.runtimes.latency import time_round
-    from nnc.runtimes.pinning import choose_cpus
-    from nnc.runtimes.worker_process import WorkerProcess
+    from nnc.runtimes.workers.latency import time_round
+    from nnc.runtimes.workers.pinning import choose_cpus
+    from nnc.runtimes.workers.worker_process import WorkerProcess
 
     cpus = choose_cpus([1])[1]
     ratios: list[list[float]] = []

@@ -106,7 +106,7 @@ def compact_file(
     outputs differ by more than `LARGEST_RELATIVE_DIFFERENCE`.
     """
     need("comparing the outputs", "onnxruntime")
-    from ..runtimes.onnx_files import (
+    from ..runtimes.onnx_model.files import (
         load_model,
         read_properties,
         save_model,
@@ -165,7 +165,7 @@ def compact_file(
 
 
 def _facts(model: ModelProto, size_bytes: int) -> FileFacts:
-    from ..runtimes.onnx_graph import read_graph
+    from ..runtimes.onnx_model.graph import read_graph
 
     facts = read_graph(model)
     return FileFacts(facts.parameters, facts.nonzero_parameters, facts.macs, size_bytes)
@@ -175,7 +175,7 @@ def _images(model: ModelProto, seed: int) -> dict[str, Array]:
     """Random values for every input: standard normal, as normalised pixels nearly are."""
     import numpy as np
 
-    from ..runtimes.onnx_shapes import graph_inputs
+    from ..runtimes.onnx_model.shapes import graph_inputs
     from .channels.shapes import UNKNOWN_SIDE
 
     generator = np.random.default_rng(seed)

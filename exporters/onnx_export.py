@@ -134,7 +134,7 @@ def export_module(
 
     ``source`` stands for its file in the recorded command.
     """
-    from ..runtimes.onnx_files import save_model, write_properties
+    from ..runtimes.onnx_model.files import save_model, write_properties
     from ..runtimes.preprocess import normalise
 
     if not len(images):

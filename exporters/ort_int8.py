@@ -14,16 +14,16 @@ from ..errors import InputError, NncError
 from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
 from ..whole_files import check_input, check_output, sha256_of
-from .executed import executed_graph
+from .executed.graph import executed_graph
 from .guard.candidate import FLOAT_WEIGHTS
 from .guard.plan import Plan
 from .guard.sessions import first_line, run_once
 from .guard.units import COMPUTING
-from .int8_images import Batches, FittingImages
-from .int8_input import prepare
-from .int8_result import Int8Result
-from .int8_search import make_search, sampler
-from .int8_settings import Int8Settings
+from .int8.images import Batches, FittingImages
+from .int8.input import prepare
+from .int8.result import Int8Result
+from .int8.search import make_search, sampler
+from .int8.settings import Int8Settings
 from .packages import need
 from .passes import INT8
 from .profiles import Profile, choose_profile
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import numpy as np
     from onnx import ModelProto
 
-    from ..runtimes.accuracy import TestPart
-    from .explain import Explanation
+    from ..runtimes.accuracy.accuracy import TestPart
+    from .executed.explain import Explanation
     from .guard.builder import Builder
     from .guard.candidate import Candidate
     from .guard.trial import Trial
@@ -74,7 +74,7 @@ def quantise(
     on which it yields NaN, BudgetError where nothing that was tried holds the limits (no file is
     written then), MissingError where ONNX Runtime is not installed.
     """
-    from ..runtimes.onnx_files import (
+    from ..runtimes.onnx_model.files import (
         load_model,
         read_properties,
         save_model,
@@ -252,7 +252,7 @@ def _explained(
     builder: Builder, quantised: ModelProto, source: Path, candidate: Candidate, *, native: bool
 ) -> Explanation:
     """Of the nodes that compute: weights that are stored as int8 are made by nodes that do not."""
-    from .explain import explain
+    from .executed.explain import explain
 
     try:
         executed = executed_graph(quantised)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BudgetError, InputError, MissingError, NncError
 from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
-from ..runtimes.trt_sidecar import Sidecar, sidecar_path
+from ..runtimes.trt.sidecar import Sidecar, sidecar_path
 from ..whole_files import check_output, write_whole
-from .int8_images import Batches
-from .int8_input import prepare
+from .int8.images import Batches
+from .int8.input import prepare
 from .packages import need
 from .trt.describe import describe
 from .trt.engine import build_engine, check_parses
@@ -30,7 +30,7 @@ from .trt.settings import DEFAULT_BATCH, TrtSettings
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from ..runtimes.accuracy import TestPart
+    from ..runtimes.accuracy.accuracy import TestPart
     from ..runtimes.artifact import Artifact
     from .guard.drop import Drop
     from .guard.held_back import Judge
@@ -72,7 +72,7 @@ def check_place(output: Path, settings: TrtSettings, *, overwrite: bool = False)
 
 def needs_images(path: Path, precision: str) -> bool:
     """Whether building from this ONNX file takes calibration images: int8 of a float one does."""
-    from ..runtimes.onnx_files import load_model
+    from ..runtimes.onnx_model.files import load_model
 
     return precision == "int8" and not is_quantised(load_model(path))
 
@@ -102,7 +102,7 @@ def quantise(
     the limits, MissingError where this machine lacks the library or the GPU to build with: with
     ``settings.keep_onnx`` the Q/DQ file is written all the same, to be built elsewhere.
     """
-    from ..runtimes.onnx_files import load_model
+    from ..runtimes.onnx_model.files import load_model
 
     settings = settings or TrtSettings()
     kept = _check_outputs(output, settings, overwrite=overwrite)
@@ -247,7 +247,7 @@ def _stage(source: Path, settings: TrtSettings, data: CalibrationData, made: Qua
 
 def _keep(model: ModelProto, card: ModelCard, path: Path, *, overwrite: bool) -> None:
     from .. import __version__
-    from ..runtimes.onnx_files import save_model, write_properties
+    from ..runtimes.onnx_model.files import save_model, write_properties
 
     write_properties(model, card.to_properties())
     model.producer_name, model.producer_version = "nnc", __version__

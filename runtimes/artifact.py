@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..model_card import InputSpec, ModelCard
 from ..whole_files import check_input, sha256_of
+from .artifact_record import Artifact
 from .card_overrides import (
     NO_OVERRIDES,
     CardOverrides,
     first_of,
     foreign_input,
     foreign_labels,
+    overridden,
 )
-from .onnx_graph import LayerFacts
+from .onnx_model.graph import LayerFacts
+from .onnx_model.zero_weights import whole_zeros
 from .registry import find_runtime
-from .zero_weights import whole_zeros
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,36 +28,11 @@ if TYPE_CHECKING:
     import onnx
 
     from .base import TensorSpec
-    from .onnx_graph import GraphFacts
+    from .onnx_model.graph import GraphFacts
 
 __all__ = ["NO_OVERRIDES", "Artifact", "CardOverrides", "overridden", "read_artifact"]
 
-log = logging.getLogger(__name__)
-
 _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A file that nnc can run, and what it holds."""
-
-    path: Path
-    kind: str
-    """``checkpoint``, ``onnx`` or ``engine``."""
-    runtime: str
-    card: ModelCard
-    own_metadata: bool
-    """Whether the card comes from nnc's metadata in the file."""
-    input_shape: tuple[int | None, ...]
-    size_bytes: int
-    """With what an ONNX file keeps beside it as external data."""
-    sha256: str
-    parameters: int | None
-    """None, as the non-zero ones, for an engine of another tool."""
-    nonzero_parameters: int | None
-    macs: int | None
-    """Multiply-accumulates of one image."""
-    layers: tuple[LayerFacts, ...]
 
 
 def read_artifact(
@@ -80,7 +56,7 @@ def read_artifact(
     entry = find_runtime(path)
     check_input(path)
     if path.suffix.lower() == ".engine":
-        from .trt_artifact import read_engine
+        from .trt.artifact import read_engine
 
         return read_engine(path, entry.name, overrides, defaults, trust=trust)
     return _READERS[path.suffix.lower()](path, entry.name, overrides, defaults)
@@ -132,8 +108,8 @@ def _read_checkpoint(
 def _read_onnx(
     path: Path, runtime: str, overrides: CardOverrides, defaults: CardOverrides
 ) -> Artifact:
-    from .onnx_files import load_model, read_properties, stored_bytes
-    from .onnx_shapes import graph_inputs, graph_outputs
+    from .onnx_model.files import load_model, read_properties, stored_bytes
+    from .onnx_model.shapes import graph_inputs, graph_outputs
 
     model = load_model(path)
     spec = _image_input(graph_inputs(model), path)
@@ -185,42 +161,9 @@ _READERS: dict[str, Callable[[Path, str, CardOverrides, CardOverrides], Artifact
 }
 
 
-def overridden(card: ModelCard, overrides: CardOverrides, path: Path) -> ModelCard:
-    """The card with the user's word in place of the metadata's; a difference is logged.
-
-    Raises InputError where the two cannot be brought together.
-    """
-    spec = card.input
-    size = overrides.image_size
-    says = {
-        "mean": (overrides.mean, spec.mean),
-        "std": (overrides.std, spec.std),
-        "image size": (size and (size, size), (spec.height, spec.width)),
-        "labels": (overrides.labels, card.labels),
-    }
-    try:
-        image = InputSpec(
-            channels=spec.channels,
-            height=size or spec.height,
-            width=size or spec.width,
-            mean=spec.mean if overrides.mean is None else overrides.mean,
-            std=spec.std if overrides.std is None else overrides.std,
-        )
-        labels = card.labels if overrides.labels is None else overrides.labels
-        if len(labels) != len(card.labels):
-            raise InputError(f"{len(labels)} labels given; it has {len(card.labels)} classes")
-        overridden = replace(card, input=image, labels=labels)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
-    for name, (given, own) in says.items():
-        if given is not None and given != own:
-            log.warning("%s: %s %s replaces its metadata's %s", path, name, given, own)
-    return overridden
-
-
 def _graph_facts(model: onnx.ModelProto, image: tuple[int, int, int], path: Path) -> GraphFacts:
     """`read_graph`, with whatever it stumbles over in a damaged model told in one line."""
-    from .onnx_graph import read_graph
+    from .onnx_model.graph import read_graph
 
     try:
         return read_graph(model, image)

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import logging
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..model_card import InputSpec
+from ..model_card import InputSpec, ModelCard
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["NO_OVERRIDES", "CardOverrides", "first_of", "foreign_input", "foreign_labels"]
+__all__ = [
+    "NO_OVERRIDES",
+    "CardOverrides",
+    "first_of",
+    "foreign_input",
+    "foreign_labels",
+    "overridden",
+]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,39 @@ def first_of(overrides: CardOverrides, defaults: CardOverrides) -> CardOverrides
         value = getattr(overrides, entry.name)
         values[entry.name] = getattr(defaults, entry.name) if value is None else value
     return CardOverrides(**values)
+
+
+def overridden(card: ModelCard, overrides: CardOverrides, path: Path) -> ModelCard:
+    """The card with the user's word in place of the metadata's; a difference is logged.
+
+    Raises InputError where the two cannot be brought together.
+    """
+    spec = card.input
+    size = overrides.image_size
+    says = {
+        "mean": (overrides.mean, spec.mean),
+        "std": (overrides.std, spec.std),
+        "image size": (size and (size, size), (spec.height, spec.width)),
+        "labels": (overrides.labels, card.labels),
+    }
+    try:
+        image = InputSpec(
+            channels=spec.channels,
+            height=size or spec.height,
+            width=size or spec.width,
+            mean=spec.mean if overrides.mean is None else overrides.mean,
+            std=spec.std if overrides.std is None else overrides.std,
+        )
+        labels = card.labels if overrides.labels is None else overrides.labels
+        if len(labels) != len(card.labels):
+            raise InputError(f"{len(labels)} labels given; it has {len(card.labels)} classes")
+        overridden = replace(card, input=image, labels=labels)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    for name, (given, own) in says.items():
+        if given is not None and given != own:
+            log.warning("%s: %s %s replaces its metadata's %s", path, name, given, own)
+    return overridden
 
 
 def foreign_input(

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from .cuda_driver import first_device
+from .gpu.driver import first_device
 
 __all__ = [
     "describe_environment",

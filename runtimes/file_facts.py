@@ -6,7 +6,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .onnx_files import external_files
+from .onnx_model.files import external_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

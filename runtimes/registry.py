@@ -34,11 +34,11 @@ class RuntimeEntry:
 
 
 RUNTIMES: dict[str, RuntimeEntry] = {
-    ".onnx": RuntimeEntry("onnxruntime", "ort_runtime:OrtRuntime", library="onnxruntime"),
+    ".onnx": RuntimeEntry("onnxruntime", "ort.runtime:OrtRuntime", library="onnxruntime"),
     ".safetensors": RuntimeEntry(
         "pytorch", "torch_runtime:TorchRuntime", library="torchvision.models"
     ),
-    ".engine": RuntimeEntry("tensorrt", "trt_runtime:TrtRuntime", devices=("cuda",)),
+    ".engine": RuntimeEntry("tensorrt", "trt.runtime:TrtRuntime", devices=("cuda",)),
 }
 """File suffix to runtime."""
 

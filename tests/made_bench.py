@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from nnc.runtimes.accuracy import Accuracy
-from nnc.runtimes.agreement import agree
-from nnc.runtimes.answers import Answers
+from nnc.runtimes.accuracy.accuracy import Accuracy
+from nnc.runtimes.accuracy.agreement import agree
+from nnc.runtimes.accuracy.answers import Answers
+from nnc.runtimes.accuracy.packed import pack
 from nnc.runtimes.bench.speedup import baseline, ratio_interval, speedup
-from nnc.runtimes.packed import pack
 
 __all__ = ["FILES", "LABELS", "Made", "bench_result", "spoilt"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..model_card import InputSpec
-    from ..runtimes.accuracy import TestPart
+    from ..runtimes.accuracy.accuracy import TestPart
     from .data import DataSet, Images, LooseImages
 
 __all__ = ["CalibrationImages", "CalibrationRecord", "calibration_images", "held_back"]
@@ -118,7 +118,7 @@ def held_back(
     ``limit`` keeps that many, class-balanced and drawn by ``seed``. A set without labels is of one
     class, which no network is of. Raises InputError where the set has other channels than ``spec``.
     """
-    from ..runtimes.accuracy import TestPart
+    from ..runtimes.accuracy.accuracy import TestPart
 
     if data.channels != spec.channels:
         raise InputError(

@@ -11,7 +11,7 @@ from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..runtimes.child_process import ChildProcess
+from ..runtimes.workers.child_process import ChildProcess
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -32,9 +32,9 @@ def available_cores() -> int:
 class Crew:
     """``jobs`` fresh processes with ``threads`` threads; a context manager that ends them all.
 
-    Each runs ``main`` of ``module`` (see `nnc.runtimes.child.serve`) and is first told ``open``
-    with ``opening``: paths and plain values, from which it opens the files itself. An error in one
-    of them is raised by `opened` or `result`.
+    Each runs ``main`` of ``module`` (see `nnc.runtimes.workers.child.serve`) and is first told
+    ``open`` with ``opening``: paths and plain values, from which it opens the files itself. An
+    error in one of them is raised by `opened` or `result`.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..model_card import InputSpec, ModelCard
-    from ..runtimes.accuracy import TestPart
+    from ..runtimes.accuracy.accuracy import TestPart
     from ..runtimes.artifact import Artifact, CardOverrides
 
 __all__ = [
@@ -121,7 +121,7 @@ def test_part(data: DataSet, limit: int | None = None, seed: int = 0) -> TestPar
     """
     import numpy as np
 
-    from ..runtimes.accuracy import TestPart
+    from ..runtimes.accuracy.accuracy import TestPart
 
     order = np.arange(len(data.test))
     if limit is not None and limit < len(order):

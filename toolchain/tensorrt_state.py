@@ -6,9 +6,9 @@ import importlib.util
 from dataclasses import dataclass
 
 from ..errors import NncError
-from ..runtimes.cuda_driver import Device, first_device
-from ..runtimes.gpu import capability_name, has_cuda_python
-from ..runtimes.trt_compat import installed_flavours, load_library
+from ..runtimes.gpu.device import capability_name, has_cuda_python
+from ..runtimes.gpu.driver import Device, first_device
+from ..runtimes.trt.compat import installed_flavours, load_library
 
 __all__ = ["TensorRtState", "tensorrt_states"]
 

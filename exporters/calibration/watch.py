@@ -111,7 +111,7 @@ class Watch:
 
     def _plan(self, shape: tuple[int, ...]) -> None:
         """How many images a run takes, and which tensors are fetched together."""
-        from ...runtimes.onnx_shapes import infer_shapes
+        from ...runtimes.onnx_model.shapes import infer_shapes
 
         one = self._fixed or 1
         known = infer_shapes(self._model, {self._input: (one, *shape[1:])})

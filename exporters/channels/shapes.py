@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...runtimes.onnx_shapes import graph_inputs, infer_shapes
+from ...runtimes.onnx_model.shapes import graph_inputs, infer_shapes
 from .reference import run_node
 
 if TYPE_CHECKING:

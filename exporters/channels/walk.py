@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import InputError
-from ...runtimes.onnx_shapes import graph_inputs
+from ...runtimes.onnx_model.shapes import graph_inputs
 from ..passes.channel_moves import find_shuffles
 from ..passes.graph import subgraphs
 from .context import NotFollowedError, Walk

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...progress import SILENT, Progress, Task
-from ..borders import fit_borders
 from ..calibration import observe, passes
-from ..qdq import complete_ranges, insert_qdq, tensors_to_observe
-from ..stored_weights import float_weights, store_weights
+from ..int8.borders import fit_borders
+from ..int8.stored_weights import float_weights, store_weights
+from ..qdq.insert import complete_ranges, insert_qdq, tensors_to_observe
 from .candidate import FLOAT_WEIGHTS
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..calibration import Observations
     from ..profiles import Profile
-    from ..qdq_weights import QuantisedWeight
+    from ..qdq.weights import QuantisedWeight
     from .candidate import Candidate
 
 __all__ = ["Builder"]
@@ -57,8 +57,9 @@ class Builder:
     ) -> None:
         """``methods`` are the calibrations that candidates may name. ``images()`` goes through the
         calibration images, float32 [N, C, H, W], about ``images_a_pass`` of them each time.
-        ``insert`` writes the int8 model, as `nnc.exporters.qdq.insert_qdq` does; ``fit`` changes
-        what goes into it where some of it stays float, as `nnc.exporters.borders.fit_borders` does.
+        ``insert`` writes the int8 model, as `nnc.exporters.qdq.insert.insert_qdq` does; ``fit``
+        changes what goes into it where some of it stays float, as
+        `nnc.exporters.int8.borders.fit_borders` does.
         """
         self.prepared = prepared
         self.images, self.profile, self.methods = images, profile, tuple(methods)

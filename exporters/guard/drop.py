@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ...runtimes.paired import agresti_min
+from ...runtimes.accuracy.paired import agresti_min
 
 __all__ = ["MOST_OTHER_ERROR", "Drop", "paired_drop"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from ...model_card import InputSpec
-    from ...runtimes.accuracy import TestPart
+    from ...runtimes.accuracy.accuracy import TestPart
 
 __all__ = ["Judge"]
 

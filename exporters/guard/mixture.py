@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from ..passes.graph import producers
 from .ranking import RankedUnit, by_worth, local_errors
 from .stretches import all_but_the_gainers, slow_units, slowest_stretch
+from .tries import OutOfTimeError, Tries
 from .units import Unit, closed, find_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .candidate import Candidate
-    from .search import Search
     from .trial import Trial
 
-__all__ = ["Mixtures", "OutOfTimeError"]
+__all__ = ["Mixtures"]
 
 _RANKING_SHARE = 0.5
 """Of the time that is left, the most that measuring single units may take."""
@@ -27,26 +27,22 @@ _SHOWS = 0.02
 """Of the whole divergence: a unit's cost below this is noise."""
 
 
-class OutOfTimeError(Exception):
-    """The search must end with what it has."""
-
-
 class Mixtures:
     """Candidates with some units in float, from what each unit costs and gains."""
 
-    def __init__(self, search: Search, start: Trial) -> None:
-        self._search, self._start = search, start
+    def __init__(self, tries: Tries, start: Trial) -> None:
+        self._tries, self._start = tries, start
         # Biases are corrected for one choice of float units alone, which takes a pass over all
         # calibration images: too long for ranking them one by one.
         tools = tuple(tool for tool in start.candidate.tools if tool != "bias-correction")
         self._rough = replace(start.candidate, tools=tools)
-        self._prepared = search.builder.prepared
+        self._prepared = tries.builder.prepared
         self._units = find_units(self._prepared)
         self._whole = 0.0
         self.ranked: tuple[RankedUnit, ...] = ()
 
     def run(self) -> None:
-        """Try mixtures; what was found is in the search's trials."""
+        """Try mixtures; what was found is in the trials."""
         if not self._units:
             return
         self._rank()
@@ -57,7 +53,7 @@ class Mixtures:
             for slow, why in self._faster():
                 if not slow or not self._useful(slow) or self._with(slow) in tried:
                     continue
-                self._search.check_time()
+                self._tries.check_time()
                 tried.add(self._with(slow))
                 trial = self._try(slow, why)
                 passed = passed or trial.passed
@@ -65,7 +61,7 @@ class Mixtures:
                     break
             if passed:
                 return
-        if not self._search.holds(self._start.drop):
+        if not self._tries.holds(self._start.drop):
             self._mend_accuracy(slow)
 
     def _faster(self) -> Iterator[tuple[list[Unit], str]]:
@@ -76,21 +72,21 @@ class Mixtures:
 
     def _rank(self) -> None:
         """Measure what each unit costs and gains, dearest by its own error first."""
-        search, candidate = self._search, self._start.candidate
-        quantised = search.builder.build(candidate)
-        images = search.sample(16)
+        tries, candidate = self._tries, self._start.candidate
+        quantised = tries.builder.build(candidate)
+        images = tries.sample(16)
         errors = local_errors(self._prepared, quantised, self._units, images)
-        times = search.times(candidate, self._units)
-        inaccurate = self._start.drop is not None and not search.holds(self._start.drop)
+        times = tries.times(candidate, self._units)
+        inaccurate = self._start.drop is not None and not tries.holds(self._start.drop)
         costs: dict[str, float] = {}
         if inaccurate:
-            self._whole = whole = search.divergence(self._rough, "before single units are float")
-            end = search.time_left() * (1 - _RANKING_SHARE)
+            self._whole = whole = tries.divergence(self._rough, "before single units are float")
+            end = tries.time_left() * (1 - _RANKING_SHARE)
             for unit in sorted(self._units, key=lambda unit: -errors[unit.name]):
-                if search.time_left() < end:
+                if tries.time_left() < end:
                     break
                 alone = self._with([unit], self._rough)
-                costs[unit.name] = whole - search.divergence(alone, f"{unit.name} in float")
+                costs[unit.name] = whole - tries.divergence(alone, f"{unit.name} in float")
         self.ranked = tuple(
             RankedUnit(
                 unit,
@@ -183,10 +179,10 @@ class Mixtures:
         return replace(base, float_nodes=closed(self._prepared, nodes))
 
     def _holds(self, units: Sequence[Unit]) -> bool:
-        self._search.check_time()
+        self._tries.check_time()
         why = f"{len(units)} units in float"
-        trial = self._search.verdict(self._with(units), why, with_pace=False)
-        return self._search.holds(trial.drop)
+        trial = self._tries.verdict(self._with(units), why, with_pace=False)
+        return self._tries.holds(trial.drop)
 
     def _try(self, units: Sequence[Unit], why: str) -> Trial:
-        return self._search.verdict(self._with(units), why)
+        return self._tries.verdict(self._with(units), why)

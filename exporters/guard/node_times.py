@@ -9,8 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from ...runtimes.ort_names import plain_name
-from ...runtimes.ort_profile import ProfiledRun, profiled_runs
+from ...runtimes.ort.names import plain_name
+from ...runtimes.ort.profile import ProfiledRun, profiled_runs
 from ..passes.graph import producers
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...runtimes.latency import runs_per_round, summarise
-from ...runtimes.worker_process import WorkerProcess
+from ...runtimes.workers.latency import runs_per_round, summarise
+from ...runtimes.workers.worker_process import WorkerProcess
 
 if TYPE_CHECKING:
     import numpy as np

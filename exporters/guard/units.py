@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..passes.graph import consumers, initialisers, producers
-from ..qdq import QUANTISED_OPS
+from ..qdq.insert import QUANTISED_OPS
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..passes.graph import consumers, initialisers, producers
-from ..qdq import insert_qdq
-from ..qdq_weights import QuantisedWeight
+from ..qdq.insert import insert_qdq
+from ..qdq.weights import QuantisedWeight
 from .gram import Moments
 from .layers import Layer, by_output, levels, set_tensor, unoriented, weighted_layers
 from .rounding import choose_rounding

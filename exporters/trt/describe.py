@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from ...runtimes.trt_sidecar import Sidecar
+from ...runtimes.trt.sidecar import Sidecar
 
 if TYPE_CHECKING:
     from ...model_card import ModelCard

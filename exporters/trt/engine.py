@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, NncError
 from ...runtimes.base import TensorSpec
-from ...runtimes.trt_callbacks import new_logger
-from ...runtimes.trt_compat import (
+from ...runtimes.trt.callbacks import new_logger
+from ...runtimes.trt.compat import (
     build_plan,
     dtype_name,
     new_builder,
@@ -20,7 +20,7 @@ from ...runtimes.trt_compat import (
     read_timing_cache,
     use_timing_cache,
 )
-from ...runtimes.trt_sidecar import LayerPrecision
+from ...runtimes.trt.sidecar import LayerPrecision
 from .rules import LAYERS
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from ...model_card import InputSpec
-    from ...runtimes.trt_compat import Library, Parsed, ParserFault
+    from ...runtimes.trt.compat import Library, Parsed, ParserFault
     from .settings import TrtSettings
     from .timings import Timings
 

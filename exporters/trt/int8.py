@@ -9,8 +9,8 @@ from ...errors import InputError, NncError
 from ...progress import SILENT, Progress
 from ...runtimes.reasons import short_reason
 from ..guard.plan import Plan
-from ..int8_images import Batches, FittingImages
-from ..int8_input import input_shape
+from ..int8.images import Batches, FittingImages
+from ..int8.input import input_shape
 from ..profiles import TENSORRT
 from .qdq import insert_qdq
 from .result import Quantised
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from ...model_card import ModelCard
-    from ...runtimes.accuracy import TestPart
+    from ...runtimes.accuracy.accuracy import TestPart
     from ..guard.builder import Builder
     from ..guard.held_back import Judge
-    from ..int8_settings import Int8Settings
+    from ..int8.settings import Int8Settings
 
 __all__ = ["judge_of", "quantised_model"]
 

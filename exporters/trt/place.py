@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...errors import InputError
-from ...runtimes.cuda_driver import Device, first_device
-from ...runtimes.trt_callbacks import new_logger
-from ...runtimes.trt_compat import Library, load_library, new_builder
+from ...runtimes.gpu.driver import Device, first_device
+from ...runtimes.trt.callbacks import new_logger
+from ...runtimes.trt.compat import Library, load_library, new_builder
 from .timings import Timings
 
 __all__ = ["Place", "find_place"]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ..passes import run_passes
 from ..passes.graph import attribute, initialisers
 from ..profiles import TENSORRT
-from ..qdq_draft import Draft
-from ..qdq_scales import Range, Scale, activation_scale, quantise_weight
-from ..qdq_weights import QuantisedWeight
+from ..qdq.draft import Draft
+from ..qdq.scales import Range, Scale, activation_scale, quantise_weight
+from ..qdq.weights import QuantisedWeight
 from .rules import LAYERS, TrtPlan, make_plan
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def insert_qdq(
 ) -> ModelProto:
     """The model with int8 weights per channel and int8 activations per tensor; biases stay float.
 
-    Takes what `nnc.exporters.qdq.insert_qdq` takes. All scales are numbers that fp16 can hold, so
-    that they are the same where the rest of the network becomes fp16. Every tensor keeps its name.
-    ``model`` is not changed.
+    Takes what `nnc.exporters.qdq.insert.insert_qdq` takes. All scales are numbers that fp16 can
+    hold, so that they are the same where the rest of the network becomes fp16. Every tensor keeps
+    its name. ``model`` is not changed.
     """
     from onnx import ModelProto
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from ...runtimes.trt_sidecar import Sidecar
+    from ...runtimes.trt.sidecar import Sidecar
     from ..guard.drop import Drop
     from ..guard.plan import Plan
     from ..guard.trial import Trial

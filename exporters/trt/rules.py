@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..passes.graph import attribute, consumers, initialisers, producers
-from ..qdq_plan import MOVING
+from ..qdq.plan import MOVING
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...errors import InputError
-from ...runtimes.trt_compat import FLAVOURS, PRECISIONS
-from ..int8_settings import Int8Settings
+from ...runtimes.trt.compat import FLAVOURS, PRECISIONS
+from ..int8.settings import Int8Settings
 
 __all__ = ["DEFAULT_BATCH", "TARGET_GPUS", "TrtSettings"]
 

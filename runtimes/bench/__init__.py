@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..accuracy import TestPart
+from ..accuracy.accuracy import TestPart
 from .against_itself import SelfCheck, self_check
 from .measure import bench
 from .result import BenchResult, FileResult

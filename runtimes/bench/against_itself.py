@@ -14,8 +14,8 @@ from ...errors import InputError, NncError
 from ...progress import SILENT, Progress
 from ..artifact import NO_OVERRIDES, Artifact, CardOverrides
 from ..environment import describe_environment
-from ..pinning import choose_cpus
 from ..statistics import wilson
+from ..workers.pinning import choose_cpus
 from .answering import timed_images
 from .figures import latencies
 from .fit import read_comparable

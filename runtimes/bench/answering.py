@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, NncError
 from ...progress import Progress
-from ..accuracy import Accuracy
-from ..agreement import Agreement, agree
-from ..answers import Answers
-from ..child_process import ChildError
-from ..labelled_images import TestPart, check_batch
-from ..packed import pack
-from ..worker_process import WorkerProcess
+from ..accuracy.accuracy import Accuracy
+from ..accuracy.agreement import Agreement, agree
+from ..accuracy.answers import Answers
+from ..accuracy.labelled_images import TestPart, check_batch
+from ..accuracy.packed import pack
+from ..workers.child_process import ChildError
+from ..workers.worker_process import WorkerProcess
 
 if TYPE_CHECKING:
     import numpy as np

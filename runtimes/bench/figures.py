@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..gpu_latency import GpuLatency, summarise_gpu
+from ..gpu.latency import GpuLatency, summarise_gpu
 from .speedup import Speedup, baseline, ratio_interval, speedup
 
 if TYPE_CHECKING:
-    from ..latency import TimedRound
+    from ..workers.latency import TimedRound
     from .settings import BenchSettings
     from .subject import Pair, Subject
 

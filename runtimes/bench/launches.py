@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, MissingError, NncError
 from ...progress import Progress, Task
-from ..child_process import ChildError
-from ..latency import TimedRound, runs_per_round
-from ..worker_process import WorkerProcess
+from ..workers.child_process import ChildError
+from ..workers.latency import TimedRound, runs_per_round
+from ..workers.worker_process import WorkerProcess
 from .subject import Pair, Subject
 
 if TYPE_CHECKING:

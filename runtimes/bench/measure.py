@@ -9,13 +9,13 @@ from pathlib import Path
 
 from ... import __version__
 from ...progress import SILENT, Progress
-from ..accuracy import Accuracy, TestPart
+from ..accuracy.accuracy import Accuracy, TestPart
 from ..artifact import NO_OVERRIDES, CardOverrides
 from ..environment import describe_environment
 from ..file_facts import size_facts
-from ..gpu_latency import UNSTEADY
-from ..pinning import choose_cpus
-from ..system_load import busy_shares, snapshot
+from ..gpu.latency import UNSTEADY
+from ..workers.pinning import choose_cpus
+from ..workers.system_load import busy_shares, snapshot
 from .answering import answer, timed_images
 from .figures import Latency, Spread, latencies
 from .fit import read_comparable

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..system_load import Snapshot, allowed_cpus, process_ticks, snapshot
+from ..workers.system_load import Snapshot, allowed_cpus, process_ticks, snapshot
 
 if TYPE_CHECKING:
-    from ..latency import TimedRound
+    from ..workers.latency import TimedRound
 
 __all__ = ["Noise", "NoiseMeter"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..accuracy import Accuracy
-    from ..agreement import Agreement
+    from ..accuracy.accuracy import Accuracy
+    from ..accuracy.agreement import Agreement
     from ..artifact import Artifact
     from ..file_facts import SizeFacts
     from ..roofline import Peak, Profile

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import NncError
 from ...progress import Progress
-from ..child_process import ChildError
 from ..roofline import measure_peaks, profile_of, time_layers
+from ..workers.child_process import ChildError
 
 if TYPE_CHECKING:
     from ..roofline import Peak, Profile

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import NncError
 from ..base import DEFAULT_OPTIONS, RuntimeOptions
-from ..child_process import ChildError
-from ..latency import TimedRound
+from ..workers.child_process import ChildError
+from ..workers.latency import TimedRound
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ...errors import MissingError
-from ..child import Reply, serve
+from ..workers.child import Reply, serve
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..onnx_graph import LAYERS, node_macs
+from ..onnx_model.graph import LAYERS, node_macs
 from .layers import ARITHMETIC, Layer, find_layers
 from .tensors import Tensors
 

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ...errors import InputError
-from ..child_process import ChildProcess
-from ..ort_names import plain_name, unmarked
+from ..ort.names import plain_name, unmarked
+from ..workers.child_process import ChildProcess
 from .costs import LayerCost, layer_costs
 from .timed_nodes import TimedNode
 
@@ -49,7 +49,7 @@ def time_layers(
     nodes do not. ``path`` is an ``.onnx`` file; InputError for any other, and for one that ONNX
     Runtime refuses; MissingError where that is not installed.
     """
-    from ..onnx_files import load_model
+    from ..onnx_model.files import load_model
 
     if path.suffix.lower() != ".onnx":
         raise InputError(f"{path}: only .onnx files can be profiled; leave out --profile")

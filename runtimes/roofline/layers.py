@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..onnx_graph import LAYERS
+from ..onnx_model.graph import LAYERS
 from .tensors import attribute
 
 if TYPE_CHECKING:

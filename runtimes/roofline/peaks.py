@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..base import check_place
-from ..child_process import ChildProcess
+from ..workers.child_process import ChildProcess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

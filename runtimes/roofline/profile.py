@@ -92,7 +92,7 @@ def profile_of(
     ``latency_ms`` is what one inference of ``batch_size`` images takes; ``layer_times`` are what
     `time_layers` found. None for a checkpoint, an engine, and a graph whose layers cannot be told.
     """
-    from ..onnx_files import load_model
+    from ..onnx_model.files import load_model
 
     if artifact.kind != "onnx":
         return None

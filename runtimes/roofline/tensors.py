@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from ..onnx_shapes import graph_inputs, infer_shapes
+from ..onnx_model.shapes import graph_inputs, infer_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
-from ..ort_profile import ProfiledRun, profiled_runs
+from ..ort.profile import ProfiledRun, profiled_runs
 from ..reasons import short_reason
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import InputError
-from ..agreement import agree
-from ..answers import Answers
-from ..packed import unpack
+from ..accuracy.agreement import agree
+from ..accuracy.answers import Answers
+from ..accuracy.packed import unpack
 from .change import Change, not_comparable
 from .estimates import Estimate, difference
 from .matching import Pair

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from nnc.model_card import InputSpec, ModelCard, Stage
-from nnc.runtimes.onnx_files import save_model, write_properties
+from nnc.runtimes.onnx_model.files import save_model, write_properties
 from nnc.toolchain.cli.main import run_command_line
 from nnc.toolchain.data import open_data
 

@@ -11,7 +11,7 @@ import pytest
 from onnx import numpy_helper
 
 from nnc.model_card import InputSpec, ModelCard
-from nnc.runtimes.onnx_files import save_model, write_properties
+from nnc.runtimes.onnx_model.files import save_model, write_properties
 from nnc.toolchain.cli.console import Console
 
 

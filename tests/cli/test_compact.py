@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from nnc.runtimes.onnx_files import save_model
+from nnc.runtimes.onnx_model.files import save_model
 
 from ..exporters.channels.building import Net
 from .conftest import tiny_model

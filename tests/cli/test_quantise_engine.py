@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from nnc.runtimes import trt_compat
+from nnc.runtimes.trt import compat as trt_compat
 from nnc.toolchain.cli.main import run_command_line
 
 ENGINE = ("--backend", "trt", "--flavour", "rtx", "--target-gpu", "89")

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from nnc.exporters.int8_settings import Int8Settings
+from nnc.exporters.int8.settings import Int8Settings
 from nnc.exporters.onnx_export import ExportResult, export
 from nnc.model_card import InputSpec, ModelCard, Stage
 

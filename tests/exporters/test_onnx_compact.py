@@ -13,7 +13,7 @@ from nnc.errors import InputError, NncError
 from nnc.exporters import channels
 from nnc.exporters.onnx_compact import compact_file
 from nnc.model_card import ModelCard
-from nnc.runtimes.onnx_files import read_properties, save_model, write_properties
+from nnc.runtimes.onnx_model.files import read_properties, save_model, write_properties
 from nnc.toolchain.report.compaction import compaction_lines
 from nnc.whole_files import sha256_of
 

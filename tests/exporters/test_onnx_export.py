@@ -14,7 +14,7 @@ from nnc.exporters import onnx_export
 from nnc.exporters.onnx_export import export, export_module
 from nnc.model_card import ModelCard
 from nnc.models import load
-from nnc.runtimes.onnx_files import read_properties
+from nnc.runtimes.onnx_model.files import read_properties
 from nnc.runtimes.preprocess import normalise
 from nnc.whole_files import sha256_of
 

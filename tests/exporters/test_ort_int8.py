@@ -19,7 +19,7 @@ import nnc
 from nnc.errors import NncError
 from nnc.exporters.ort_int8 import Int8Settings, quantise
 from nnc.model_card import ModelCard
-from nnc.runtimes.onnx_files import read_properties, write_properties
+from nnc.runtimes.onnx_model.files import read_properties, write_properties
 from nnc.runtimes.preprocess import normalise
 from nnc.whole_files import sha256_of
 
@@ -177,7 +177,7 @@ def test_no_room_for_the_temporary_copy(tiny, tmp_path, monkeypatch):
     def full(self, data):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("nnc.exporters.executed.Path.write_bytes", full)
+    monkeypatch.setattr("nnc.exporters.executed.graph.Path.write_bytes", full)
     with pytest.raises(NncError, match="no room for a temporary copy"):
         quantise(tiny, tmp_path / "out.onnx", noise(), AVX2)
     assert not (tmp_path / "out.onnx").exists()

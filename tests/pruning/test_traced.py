@@ -12,7 +12,7 @@ import torch
 
 from nnc.exporters.onnx_export import export_module
 from nnc.model_card import InputSpec, ModelCard
-from nnc.runtimes.onnx_graph import read_graph
+from nnc.runtimes.onnx_model.graph import read_graph
 from nnc.toolchain.pruning.traced import Traced
 
 from .conftest import Tiny

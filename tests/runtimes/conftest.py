@@ -120,7 +120,8 @@ TARGET = 89
 
 def build(model: bytes) -> bytes:
     """The plan of a model with a free batch, for 1 to 8 images; this needs no GPU."""
-    from nnc.runtimes import trt_callbacks, trt_compat
+    from nnc.runtimes.trt import callbacks as trt_callbacks
+    from nnc.runtimes.trt import compat as trt_compat
 
     library = trt_compat.load_library("rtx")
     said: list[str] = []
@@ -142,7 +143,7 @@ def build(model: bytes) -> bytes:
 def sidecar_of(plan: bytes, **changes: Any) -> Any:
     """What describes `build`'s plan, but for ``changes``."""
     from nnc.runtimes.base import TensorSpec
-    from nnc.runtimes.trt_sidecar import LayerPrecision, Sidecar
+    from nnc.runtimes.trt.sidecar import LayerPrecision, Sidecar
 
     fields = {
         "flavour": "rtx",
@@ -179,8 +180,8 @@ def engine(plan: bytes, tmp_path: Path) -> Callable[..., Path]:
     ``data`` stands in for the plan, ``changes`` in the sidecar that describes the plan;
     ``sidecar=False`` leaves that out.
     """
-    from nnc.runtimes.trt_compat import load_library
-    from nnc.runtimes.trt_sidecar import sidecar_path
+    from nnc.runtimes.trt.compat import load_library
+    from nnc.runtimes.trt.sidecar import sidecar_path
 
     def write(data: bytes = plan, *, sidecar: bool = True, **changes: Any) -> Path:
         path = tmp_path / "tiny.engine"

@@ -9,7 +9,7 @@ import pytest
 
 from nnc.errors import InputError
 from nnc.model_card import InputSpec, ModelCard
-from nnc.runtimes.accuracy import TestPart, check_batch
+from nnc.runtimes.accuracy.accuracy import TestPart, check_batch
 from nnc.runtimes.artifact import CardOverrides, read_artifact
 from nnc.whole_files import sha256_of
 

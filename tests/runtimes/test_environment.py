@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from nnc.runtimes import environment
-from nnc.runtimes.cuda_driver import Device
+from nnc.runtimes.gpu.driver import Device
 
 
 def test_the_record_is_json_and_names_what_matters():

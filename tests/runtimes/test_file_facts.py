@@ -12,7 +12,7 @@ import pytest
 from nnc.model_card import Stage
 from nnc.runtimes.artifact import read_artifact
 from nnc.runtimes.file_facts import size_facts
-from nnc.runtimes.onnx_graph import LayerFacts
+from nnc.runtimes.onnx_model.graph import LayerFacts
 
 onnx = pytest.importorskip("onnx")
 

@@ -157,7 +157,8 @@ def test_what_cannot_be_compiled_here_is_one_line(checkpoint, monkeypatch):
 
 def test_importing_every_module_loads_nothing_heavy():
     folder = Path(__file__).parents[2] / "runtimes"
-    names = [f"nnc.runtimes.{path.stem}" for path in folder.glob("*.py")]
+    files = [path.relative_to(folder).with_suffix("") for path in folder.rglob("*.py")]
+    names = [".".join(("nnc.runtimes", *path.parts)) for path in files]
     code = (
         f"import importlib, sys\nfor name in {names}: importlib.import_module(name)\n"
         "print({'torch', 'onnx', 'onnxruntime', 'safetensors', 'numpy'} & set(sys.modules))"

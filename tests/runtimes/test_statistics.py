@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnc.runtimes.latency import runs_per_round, summarise
 from nnc.runtimes.statistics import LEAST_VALUES, median_interval, student95, wilson
+from nnc.runtimes.workers.latency import runs_per_round, summarise
 
 
 @pytest.mark.parametrize(

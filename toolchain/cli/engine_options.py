@@ -15,7 +15,7 @@ from ...errors import InputError
 
 if TYPE_CHECKING:
     from ...exporters.guard.plan import Plan
-    from ...exporters.int8_settings import Int8Settings
+    from ...exporters.int8.settings import Int8Settings
     from ...runtimes.artifact import Artifact, CardOverrides
     from .console import Console
 

@@ -103,8 +103,8 @@ def _parameters(artifact: Artifact) -> list[tuple[str, str]]:
 
 def _engine_facts(artifact: Artifact) -> list[tuple[str, str]]:
     """What only an engine has: the library, the GPUs and the batches that it was built for."""
-    from ...runtimes.gpu import capability_name
-    from ...runtimes.trt_sidecar import read_sidecar
+    from ...runtimes.gpu.device import capability_name
+    from ...runtimes.trt.sidecar import read_sidecar
 
     sidecar = read_sidecar(artifact.path)
     if sidecar is None:

@@ -22,7 +22,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ...exporters.guard.plan import Plan
-    from ...exporters.int8_settings import Int8Settings
+    from ...exporters.int8.settings import Int8Settings
 
 __all__ = ["quantise"]
 
@@ -154,7 +154,7 @@ def quantise(
     much. An engine gets a sidecar, OUTPUT.json; a MODEL with TensorRT's Q/DQ is built at once.
     """
     from ...exporters.guard.plan import read_plan
-    from ...exporters.int8_settings import Int8Settings
+    from ...exporters.int8.settings import Int8Settings
 
     check_backend(context, backend)
     suffix = ".engine" if backend == "trt" else ".int8.onnx"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...runtimes.child import Reply, serve
+from ...runtimes.workers.child import Reply, serve
 from ..data import open_data
 from .compression_settings import CompressionSettings
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .stage_job import StageJob
 
 if TYPE_CHECKING:
-    from ...exporters.int8_settings import Int8Settings
+    from ...exporters.int8.settings import Int8Settings
     from ...runtimes.bench import BenchSettings
     from ..pruning import PruneSettings
     from ..training import TrainSettings
@@ -101,7 +101,7 @@ def run_export(job: StageJob) -> Settings:
 
 def quantise_settings(settings: Settings) -> Int8Settings:
     """The settings of a quantise stage, checked."""
-    from ...exporters.int8_settings import Int8Settings
+    from ...exporters.int8.settings import Int8Settings
 
     return Int8Settings(**settings)
 

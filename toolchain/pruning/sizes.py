@@ -13,8 +13,8 @@ from torch import nn
 
 from ...exporters.onnx_export import ROUND_TO
 from ...model_card import InputSpec
-from ...runtimes.latency import runs_per_round, time_runs, warm_up
-from ...runtimes.ort_runtime import OrtRuntime
+from ...runtimes.ort.runtime import OrtRuntime
+from ...runtimes.workers.latency import runs_per_round, time_runs, warm_up
 from .masks import Masks
 from .selection import Kept
 

@@ -13,7 +13,7 @@ from ...exporters.channels import ChannelGroups, analyse, compact
 from ...exporters.onnx_export import ROUND_TO
 from ...exporters.onnx_trace import trace
 from ...exporters.passes import run_passes
-from ...runtimes.onnx_graph import read_graph
+from ...runtimes.onnx_model.graph import read_graph
 
 if TYPE_CHECKING:
     from onnx import ModelProto

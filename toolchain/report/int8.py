@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ...exporters.explain import Explanation
-    from ...exporters.int8_result import Int8Result
+    from ...exporters.executed.explain import Explanation
+    from ...exporters.int8.result import Int8Result
 
 __all__ = ["explanation_lines", "int8_lines"]
 

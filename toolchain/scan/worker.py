@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...runtimes.child import Reply, serve
+from ...runtimes.workers.child import Reply, serve
 from .points import Point
 from .settings import ScanSettings
 

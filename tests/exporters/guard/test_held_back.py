@@ -12,7 +12,7 @@ from nnc.errors import InputError, NncError
 from nnc.exporters.guard.drop import paired_drop
 from nnc.exporters.guard.held_back import CHUNK, Judge
 from nnc.model_card import InputSpec
-from nnc.runtimes.accuracy import TestPart
+from nnc.runtimes.accuracy.accuracy import TestPart
 from nnc.runtimes.preprocess import normalise
 
 from ..conftest import run_onnx, tiny_model

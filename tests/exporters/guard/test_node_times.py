@@ -7,7 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from nnc.exporters.guard.node_times import unit_times
 from nnc.exporters.guard.units import find_units
-from nnc.exporters.int8_input import prepare
+from nnc.exporters.int8.input import prepare
 
 
 def test_a_matrix_product_fused_with_its_relu_has_its_time() -> None:

@@ -11,13 +11,13 @@ import pytest
 
 from nnc.errors import BudgetError, InputError
 from nnc.exporters.guard import mixture
-from nnc.exporters.guard import search as search_module
+from nnc.exporters.guard import tries as tries_module
 from nnc.exporters.guard.candidate import Candidate
 from nnc.exporters.guard.drop import Drop, paired_drop
 from nnc.exporters.guard.pace import Pace
 from nnc.exporters.guard.search import Search
 from nnc.exporters.guard.trial import Limits
-from nnc.exporters.int8_input import prepare
+from nnc.exporters.int8.input import prepare
 from nnc.progress import SILENT
 
 from ..conftest import tiny_model
@@ -82,7 +82,7 @@ def world(monkeypatch) -> World:
         slow = model is made.prepared
         return {name: 1.0 + (made.gains.get(name, 0.1) if slow else 0.0) for name in UNITS}
 
-    monkeypatch.setattr(search_module, "unit_times", times)
+    monkeypatch.setattr(tries_module, "unit_times", times)
     return made
 
 

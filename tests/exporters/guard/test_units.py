@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnc.exporters.guard.units import closed, find_units
-from nnc.exporters.int8_input import prepare
+from nnc.exporters.int8.input import prepare
 
 from ..conftest import tiny_model
 

@@ -8,7 +8,7 @@ from nnc.errors import InputError
 from nnc.exporters.calibration import observe
 from nnc.exporters.post_training import round_weights, rounding
 from nnc.exporters.profiles import PROFILES
-from nnc.exporters.qdq import complete_ranges, insert_qdq, tensors_to_observe
+from nnc.exporters.qdq.insert import complete_ranges, insert_qdq, tensors_to_observe
 
 from ..conftest import run_onnx, sqnr, tiny_model
 from .building import Net, counted, images, tensor

@@ -12,7 +12,7 @@ from nnc.exporters.post_training import correct_biases
 from nnc.exporters.post_training.channels import channel_means
 from nnc.exporters.post_training.layers import set_tensor, weighted_layers
 from nnc.exporters.profiles import PROFILES
-from nnc.exporters.qdq import complete_ranges, insert_qdq, tensors_to_observe
+from nnc.exporters.qdq.insert import complete_ranges, insert_qdq, tensors_to_observe
 
 from ..conftest import run_onnx, tiny_model
 from .building import Net, counted, images, tensor

@@ -11,7 +11,7 @@ from onnx import ModelProto, numpy_helper
 from nnc.exporters.calibration import observe
 from nnc.exporters.post_training import equalise
 from nnc.exporters.profiles import PROFILES
-from nnc.exporters.qdq import complete_ranges, insert_qdq, tensors_to_observe
+from nnc.exporters.qdq.insert import complete_ranges, insert_qdq, tensors_to_observe
 
 from ..conftest import run_onnx, sqnr
 from .building import Net, images, relative, tensor

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nnc.exporters.int8_settings import Int8Settings
+from nnc.exporters.int8.settings import Int8Settings
 from nnc.exporters.trt.settings import TrtSettings
-from nnc.runtimes.accuracy import TestPart
+from nnc.runtimes.accuracy.accuracy import TestPart
 from nnc.runtimes.artifact import CardOverrides, read_artifact
 
 INT8 = Int8Settings(calibration="minmax", samples=64, never_slower=False)

@@ -7,15 +7,15 @@ import pytest
 from onnx import numpy_helper
 
 from nnc.errors import InputError
-from nnc.exporters.int8_input import prepare
+from nnc.exporters.int8.input import prepare
 from nnc.exporters.profiles import PROFILES
-from nnc.exporters.qdq import complete_ranges
-from nnc.exporters.qdq import insert_qdq as insert_for_cpu
+from nnc.exporters.qdq.insert import complete_ranges
+from nnc.exporters.qdq.insert import insert_qdq as insert_for_cpu
 from nnc.exporters.trt.explicit import check_explicit, is_quantised
 from nnc.exporters.trt.float_weights import with_float_weights
 
 from ..conftest import run_onnx, tiny_model
-from ..test_qdq import observed
+from ..qdq.test_insert import observed
 from .test_qdq import X, both
 
 

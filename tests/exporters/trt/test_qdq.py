@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from nnc.exporters.int8_input import prepare
+from nnc.exporters.int8.input import prepare
 from nnc.exporters.profiles import TENSORRT
-from nnc.exporters.qdq import complete_ranges, tensors_to_observe
-from nnc.exporters.qdq_weights import QuantisedWeight
+from nnc.exporters.qdq.insert import complete_ranges, tensors_to_observe
+from nnc.exporters.qdq.weights import QuantisedWeight
 from nnc.exporters.trt.explicit import check_explicit, why_float
 from nnc.exporters.trt.qdq import _fp16_scale, insert_qdq
 from nnc.exporters.trt.rules import CHOSEN
 
 from ..conftest import run_onnx, sqnr, tiny_model
-from ..test_qdq import network, normal, observed
+from ..qdq.test_insert import network, normal, observed
 
 PASSES = ("spelling", "scale_shift", "dead_code")
 X = normal(4, 1, 8, 8, seed=5) * 2

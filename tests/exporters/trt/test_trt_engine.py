@@ -12,9 +12,9 @@ from nnc.errors import InputError, MissingError, NncError
 from nnc.exporters import trt_engine
 from nnc.exporters.trt_engine import CalibrationData, qdq_path, quantise
 from nnc.runtimes.artifact import read_artifact
-from nnc.runtimes.onnx_files import read_properties, save_model
-from nnc.runtimes.trt_preflight import load_plan
-from nnc.runtimes.trt_sidecar import read_sidecar, sidecar_path
+from nnc.runtimes.onnx_model.files import read_properties, save_model
+from nnc.runtimes.trt.preflight import load_plan
+from nnc.runtimes.trt.sidecar import read_sidecar, sidecar_path
 from nnc.whole_files import sha256_of
 
 from ..conftest import noise, run_onnx, sqnr, tiny_model
@@ -142,7 +142,7 @@ def test_both_files_or_neither(tiny_artifact, tmp_path, monkeypatch) -> None:
     def broken(self):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nnc.runtimes.trt_sidecar.Sidecar.to_text", broken)
+    monkeypatch.setattr("nnc.runtimes.trt.sidecar.Sidecar.to_text", broken)
     with pytest.raises(NncError, match="no space left"):
         quantise(tiny_artifact, output, None, FP32)
     assert [each.name for each in tmp_path.iterdir()] == ["tiny.onnx"]

@@ -10,13 +10,13 @@ import pytest
 from onnx import helper
 
 from nnc.errors import BudgetError, InputError, NncError
-from nnc.exporters.int8_settings import Int8Settings
+from nnc.exporters.int8.settings import Int8Settings
 from nnc.exporters.trt_engine import CalibrationData, quantise
 from nnc.runtimes.artifact import CardOverrides, read_artifact
-from nnc.runtimes.onnx_files import save_model
+from nnc.runtimes.onnx_model.files import save_model
 
 from ..conftest import noise, tiny_model
-from ..test_qdq import network, normal
+from ..qdq.test_insert import network, normal
 from .building import FP32, INT8, RTX, described, held_back
 
 pytest.importorskip("tensorrt_rtx")

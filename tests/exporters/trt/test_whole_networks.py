@@ -15,9 +15,9 @@ from nnc.exporters.trt_engine import CalibrationData, EngineResult, quantise
 from nnc.model_card import InputSpec
 from nnc.runtimes.artifact import Artifact, read_artifact
 from nnc.runtimes.preprocess import normalise
-from nnc.runtimes.trt_compat import load_library, version_numbers
-from nnc.runtimes.trt_preflight import check_library, load_plan
-from nnc.runtimes.trt_sidecar import read_sidecar
+from nnc.runtimes.trt.compat import load_library, version_numbers
+from nnc.runtimes.trt.preflight import check_library, load_plan
+from nnc.runtimes.trt.sidecar import read_sidecar
 from nnc.whole_files import sha256_of
 
 from ..conftest import run_onnx, sqnr

@@ -8,8 +8,8 @@ import pytest
 from nnc.runtimes.bench.figures import latencies
 from nnc.runtimes.bench.settings import BenchSettings
 from nnc.runtimes.bench.subject import Subject
-from nnc.runtimes.latency import TimedRound
-from nnc.runtimes.process_usage import Usage
+from nnc.runtimes.workers.latency import TimedRound
+from nnc.runtimes.workers.process_usage import Usage
 
 LAUNCHES, ROUNDS, RUNS = 6, 10, 30
 

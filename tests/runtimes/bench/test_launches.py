@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from nnc.errors import InputError, MissingError, NncError
-from nnc.runtimes.accuracy import TestPart
-from nnc.runtimes.answers import Answers
+from nnc.runtimes.accuracy.accuracy import TestPart
+from nnc.runtimes.accuracy.answers import Answers
 from nnc.runtimes.bench import BenchSettings, bench
-from nnc.runtimes.child_process import ChildError
-from nnc.runtimes.latency import TimedRound
-from nnc.runtimes.process_usage import Usage
-from nnc.runtimes.worker_process import Opened, Prepared, WorkerProcess
+from nnc.runtimes.workers.child_process import ChildError
+from nnc.runtimes.workers.latency import TimedRound
+from nnc.runtimes.workers.process_usage import Usage
+from nnc.runtimes.workers.worker_process import Opened, Prepared, WorkerProcess
 
 SETTINGS = BenchSettings(roofline=False, rounds=12, seconds=0.012, launches=4)
 

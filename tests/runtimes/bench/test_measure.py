@@ -17,9 +17,9 @@ import pytest
 
 from nnc import __version__
 from nnc.errors import InputError
-from nnc.runtimes.accuracy import predict
+from nnc.runtimes.accuracy.accuracy import predict
+from nnc.runtimes.accuracy.packed import unpack
 from nnc.runtimes.bench import BenchSettings, bench
-from nnc.runtimes.packed import unpack
 from nnc.runtimes.preprocess import normalise
 from nnc.runtimes.registry import open_runtime
 

@@ -7,9 +7,9 @@ import pytest
 
 from nnc.runtimes.bench import noise
 from nnc.runtimes.bench.noise import Noise, NoiseMeter
-from nnc.runtimes.latency import TimedRound
-from nnc.runtimes.process_usage import Usage
-from nnc.runtimes.system_load import CpuTicks, Snapshot
+from nnc.runtimes.workers.latency import TimedRound
+from nnc.runtimes.workers.process_usage import Usage
+from nnc.runtimes.workers.system_load import CpuTicks, Snapshot
 
 
 def round_of(waited: int | None, wall: int = 1000) -> TimedRound:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from nnc.exporters.executed import executed_graph
-from nnc.exporters.explain import explain
-from nnc.runtimes.onnx_files import load_model
+from nnc.exporters.executed.explain import explain
+from nnc.exporters.executed.graph import executed_graph
+from nnc.runtimes.onnx_model.files import load_model
 from nnc.runtimes.roofline.costs import layer_costs
 
 from ...exporters.conftest import tiny_model
-from ...exporters.test_qdq import X, both, joined, network, normal
-from ..test_onnx_graph import quantised
+from ...exporters.qdq.test_insert import X, both, joined, network, normal
+from ..onnx_model.test_graph import quantised
 from .test_costs import figures, model, node
 
 

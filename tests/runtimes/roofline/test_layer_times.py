@@ -13,7 +13,7 @@ from nnc.runtimes.roofline.layer_times import by_layer
 from nnc.runtimes.roofline.timed_nodes import TimedNode, time_nodes
 
 from ...exporters.conftest import tiny_model
-from ...exporters.test_qdq import X, both
+from ...exporters.qdq.test_insert import X, both
 from .test_costs import floats, model, node
 
 ort = pytest.importorskip("onnxruntime")
@@ -140,7 +140,7 @@ def test_names_as_the_optimisers_write_them():
 
 def test_the_profiler_s_own_cost_is_taken_off(monkeypatch):
     """As far as it shows in the whole, and the node that does least has time for it."""
-    from nnc.runtimes.ort_profile import NodeTime, ProfiledRun
+    from nnc.runtimes.ort.profile import NodeTime, ProfiledRun
 
     empty = onnx.GraphProto()
     nodes = (NodeTime("a", "Conv", 120.0, 6), NodeTime("b", "Flatten", 14.0, 2))

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from nnc.errors import BudgetError, InputError
-from nnc.runtimes.packed import pack
+from nnc.runtimes.accuracy.packed import pack
 from nnc.runtimes.verdicts import Budgets, compare, enforce
 
 from ...made_bench import FILES, Made, bench_result, spoilt
