@@ -63,11 +63,17 @@ class Plan:
 
 
 def followers(graph: GraphProto) -> dict[str, str]:
-    """Tensor -> the tensor whose scale it takes, whatever is int8 in the end."""
+    """Tensor -> the tensor whose scale it takes, whatever is int8 in the end.
+
+    What has no int8 form hands nothing on: a Pad with ones or a cubic Resize makes new values.
+    """
     counts = consumers(graph)
     made = producers(graph)
+    known = initialisers(graph)
     follows: dict[str, str] = {}
     for node in graph.node:
+        if hindrance(node, known):
+            continue
         if node.op_type in MOVING:
             follows.update(dict.fromkeys(node.output, node.input[0]))
         elif node.op_type in FOLDED and node.input[0] in made:

@@ -129,7 +129,8 @@ class Writer:
         zeros = self._draft.constant(
             f"{name}_zero_point", np.full(channels, scale.zero_point, kind)
         )
-        self._draft.add("DequantizeLinear", [integers, scales, zeros], name, axis=1)
+        axis = 0 if attribute(node, "transA", 0) else 1
+        self._draft.add("DequantizeLinear", [integers, scales, zeros], name, axis=axis)
         return name
 
     def _move(self, node: NodeProto) -> None:

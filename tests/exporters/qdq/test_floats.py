@@ -129,3 +129,47 @@ def test_new_names_are_none_of_a_nested_graph():
     )
     prepared, made = both(model, BATCH)
     assert sqnr(run_onnx(prepared, BATCH), run_onnx(made, BATCH)) > 28
+
+
+@pytest.mark.parametrize("value", [-1.5, 9.0])
+def test_what_pads_with_another_value_keeps_it(value):
+    """The padding lies outside what the input takes, and the range of the result holds it."""
+    pads = np.array([0, 0, 1, 1, 0, 0, 1, 1])
+    model = network(
+        [
+            helper.make_node("Conv", ["x", "a"], ["p"], "first"),
+            helper.make_node("Relu", ["p"], ["q"], "positive"),
+            helper.make_node("Pad", ["q", "pads", "value"], ["r"], "padded"),
+            helper.make_node("Conv", ["r", "k"], ["y"], "last"),
+        ],
+        {
+            "a": CONSTANTS["a"],
+            "k": normal(8, 16, 3, 3, seed=4),
+            "pads": pads,
+            "value": np.array(value, np.float32),
+        },
+    )
+    prepared, quantised = both(model, BATCH)
+    assert sqnr(run_onnx(prepared, BATCH), run_onnx(quantised, BATCH)) > 25
+
+
+def test_a_float_layer_with_a_transposed_input_runs_between_integers():
+    model = network(
+        [
+            helper.make_node("Conv", ["x", "a"], ["p"], "first"),
+            helper.make_node("Reshape", ["p", "flat"], ["q"], "flat"),
+            helper.make_node("Transpose", ["q"], ["r"], "turned", perm=[1, 0]),
+            helper.make_node("Gemm", ["r", "w"], ["s"], "dense", transA=1),
+            helper.make_node("Reshape", ["s", "image"], ["t"], "image"),
+            helper.make_node("Conv", ["t", "d8"], ["y"], "last"),
+        ],
+        {
+            "a": CONSTANTS["a"],
+            "flat": np.array([0, -1]),
+            "w": normal(1024, 512, seed=6),
+            "image": np.array([0, 8, 8, 8]),
+            "d8": normal(8, 8, 1, 1, seed=7),
+        },
+    )
+    prepared, quantised = both(model, BATCH)
+    assert sqnr(run_onnx(prepared, BATCH), run_onnx(quantised, BATCH)) > 20
