@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from ...errors import InputError
-from ...whole_files import check_input, write_whole
+from ...whole_files import check_input, sha256_of, write_whole
+from .node_order import sort_nodes
 from .problems import byte_count, is_external, model_problem, model_tensors
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ __all__ = [
     "read_properties",
     "save_model",
     "stored_bytes",
+    "stored_sha256",
     "write_properties",
 ]
 
@@ -60,6 +63,14 @@ def check_external_data(path: Path) -> None:
 def stored_bytes(path: Path) -> int:
     """Bytes that an ONNX file takes on disk, with its `external_files`; InputError as above."""
     return sum(file.stat().st_size for file in (path, *external_files(path)))
+
+
+def stored_sha256(path: Path) -> str:
+    """SHA-256 of an ONNX file and its `external_files`; that of the file where it has none."""
+    digests = [sha256_of(file) for file in (path, *external_files(path))]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def external_files(path: Path) -> tuple[Path, ...]:
@@ -125,6 +136,7 @@ def _parse(path: Path) -> onnx.ModelProto:
     try:
         model.ParseFromString(data)
         read_properties(model)
+        sort_nodes(model.graph)
         problem = model_problem(model)
     # A DecodeError of protobuf's, or a UnicodeDecodeError when a string is looked at.
     except Exception as error:
