@@ -1,4 +1,4 @@
-"""Latency: how it is sampled inside a worker, and what the samples say."""
+"""Latency: how it is sampled inside a worker."""
 
 from __future__ import annotations
 
@@ -8,22 +8,18 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, cast
 
 from ..base import DeviceTimed
-from ..statistics import median_interval
 from .process_usage import Usage, usage_between, usage_now
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     import numpy as np
 
     from ..base import Runtime
 
 __all__ = [
-    "Latency",
-    "Speedup",
     "TimedRound",
     "runs_per_round",
-    "summarise",
     "time_round",
     "time_runs",
     "warm_up",
@@ -46,25 +42,6 @@ class TimedRound:
     wall: int
     """Nanoseconds from the first run to the end of the last."""
     used: Usage
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Milliseconds of one inference over all rounds; ``runs`` is how many were timed."""
-
-    median: float
-    p5: float
-    p95: float
-    runs: int
-
-
-@dataclass(frozen=True)
-class Speedup:
-    """How many times faster than the baseline, with a 95% interval."""
-
-    ratio: float
-    low: float
-    high: float
 
 
 def warm_up(runtime: Runtime, feeds: Mapping[str, np.ndarray[Any, Any]], seconds: float) -> float:
@@ -152,27 +129,3 @@ def _fill_apart(
 def runs_per_round(nanoseconds: float, seconds: float) -> int:
     """How many inferences of ``nanoseconds`` fill a round of ``seconds``; one at least."""
     return max(1, min(100_000, round(seconds * 1e9 / max(nanoseconds, 1.0))))
-
-
-def summarise(
-    rounds: Sequence[Sequence[np.ndarray[Any, Any]]],
-) -> list[tuple[Latency, Speedup]]:
-    """Figures of each file from ``rounds[file][round]``, int64 nanoseconds [runs].
-
-    Latency pools all runs. The speed-up against the first file is the median over rounds of the
-    ratio of the round's medians, so that what slows the machine for a while slows both sides; its
-    interval that of the rounds' order statistics (`median_interval`, at least 6 rounds).
-    """
-    import numpy as np
-
-    medians = [[float(np.median(times)) for times in file] for file in rounds]
-    results = []
-    for index, file in enumerate(rounds):
-        low, middle, high = np.percentile(np.concatenate(file) / 1e6, [5, 50, 95])
-        runs = sum(len(times) for times in file)
-        speedup = Speedup(1.0, 1.0, 1.0)
-        if index:
-            ratios = [base / own for base, own in zip(medians[0], medians[index], strict=True)]
-            speedup = Speedup(*median_interval(ratios))
-        results.append((Latency(float(middle), float(low), float(high), runs), speedup))
-    return results

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnc.runtimes.statistics import LEAST_VALUES, median_interval, student95, wilson
-from nnc.runtimes.workers.latency import runs_per_round, summarise
+from nnc.runtimes.workers.latency import runs_per_round
 
 
 @pytest.mark.parametrize(
@@ -62,25 +62,6 @@ def test_too_few_values_have_no_interval():
 )  # fmt: skip
 def test_students_t_equals_the_table(freedom, quantile):
     assert student95(freedom) == pytest.approx(quantile, abs=5e-4)
-
-
-def test_speedup_pairs_rounds_so_that_a_slow_spell_cancels():
-    spell = [1, 1, 10, 10, 1, 3, 3, 1]
-    base = [np.full(5, 8_000_000 * slow) for slow in spell]
-    other = [np.full(5, 2_000_000 * slow) for slow in spell]
-    (latency, one), (_, four) = summarise([base, other])
-    assert (one.ratio, one.low, one.high) == (1, 1, 1)
-    assert (four.ratio, four.low, four.high) == (4, 4, 4)
-    assert latency.runs == 40
-    assert latency.p5 == 8
-    assert latency.median == 16
-
-
-def test_a_file_against_its_equal_shows_no_difference():
-    source = np.random.default_rng(0)
-    rounds = [[source.integers(900, 1100, 50) for _ in range(15)] for _ in range(2)]
-    speedup = summarise(rounds)[1][1]
-    assert speedup.low <= 1 <= speedup.high
 
 
 def test_a_round_has_at_least_one_run():
