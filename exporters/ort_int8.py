@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError, NncError
 from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
+from ..runtimes.reasons import short_reason
 from ..whole_files import check_input, check_output, sha256_of
 from .executed.graph import executed_graph
 from .guard.candidate import FLOAT_WEIGHTS
 from .guard.plan import Plan
-from .guard.sessions import first_line, run_once
+from .guard.sessions import run_once
 from .guard.units import COMPUTING
 from .int8.images import Batches, FittingImages
 from .int8.input import prepare
 from .int8.result import Int8Result
 from .int8.search import make_search, sampler
 from .int8.settings import Int8Settings
+from .int8.stored_weights import float_weights
 from .packages import need
 from .passes import INT8
 from .profiles import Profile, choose_profile
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from ..runtimes.accuracy.accuracy import TestPart
     from .executed.explain import Explanation
+    from .executed.graph import Executed
     from .guard.builder import Builder
     from .guard.candidate import Candidate
     from .guard.trial import Trial
@@ -41,8 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["Int8Result", "Int8Settings", "quantise"]
 
 log = logging.getLogger(__name__)
-
-_FEW_IMAGES = 500
 
 
 def quantise(
@@ -79,6 +80,7 @@ def quantise(
         read_properties,
         save_model,
         stored_bytes,
+        stored_sha256,
         write_properties,
     )
 
@@ -92,9 +94,17 @@ def quantise(
     card = card or ModelCard.from_properties(read_properties(loaded), str(model))
     source_size_bytes = stored_bytes(model)
     parent_sha256 = sha256_of(model)
-    _check_plan(plan, model, parent_sha256, profile)
+    weights_sha256 = stored_sha256(model)
+    _check_plan(plan, model, weights_sha256, profile)
+    images_sha256 = str((record or {}).get("sha256", ""))
+    normalisation = (card.input.mean, card.input.std) if card is not None else ((), ())
+    _compare_images(plan, images_sha256, normalisation)
     weights_only = plan.choice.weights_only if plan else settings.weights_only
     prepared = prepare(loaded, str(model), passes=() if weights_only else INT8)
+    if weights_only and not float_weights(prepared):
+        raise InputError(
+            f"{model}: no layer of it has weights that int8 would make smaller; ship the float file"
+        )
     fitting = FittingImages(images, prepared, settings.samples, str(model))
     judged = held_back is not None and card is not None and bool(card.labels)
     if held_back is not None and not judged and settings.max_drop is not None:
@@ -107,7 +117,16 @@ def quantise(
     with ExitStack() as stack:
         task = stack.enter_context(progress.task("looking for int8 that holds", 1))
         search = make_search(
-            builder, settings, model, held_back, card, here=here, seed=seed, task=task, stack=stack
+            builder,
+            settings,
+            model,
+            held_back,
+            card,
+            here=here,
+            seed=seed,
+            task=task,
+            stack=stack,
+            timed=not (weights_only and _runs_as_float(builder, candidates[0], model)),
         )
         if plan is not None:
             trial = search.replay(plan.choice)
@@ -126,12 +145,14 @@ def quantise(
     _warn(trial, settings)
     made = Plan(
         trial.candidate,
-        parent_sha256,
+        weights_sha256,
         profile.name,
         settings.samples,
         seed,
-        tuple(search.trials),
-        search.ranked,
+        images_sha256,
+        normalisation,
+        trials=tuple(search.trials),
+        units=search.ranked,
     )
     if card is not None:
         stage = Stage(
@@ -176,10 +197,17 @@ def _profile(target: str) -> Profile:
     return choose_profile(target, instruction_sets(), platform.machine())
 
 
+def _runs_as_float(builder: Builder, candidate: Candidate, source: Path) -> bool:
+    """Whether ONNX Runtime executes the same nodes as of the float model: as fast, then."""
+    return _executed(builder.build(candidate), source).operators == (
+        _executed(builder.prepared, source).operators
+    )
+
+
 def _warn(trial: Trial, settings: Int8Settings) -> None:
     """Say where the images are too few for the limit that is said to be held."""
     drop, limit = trial.drop, settings.max_drop
-    if drop is not None and limit is not None and drop.high > limit and drop.images < _FEW_IMAGES:
+    if drop is not None and limit is not None and drop.high > limit:
         log.warning(
             "%d held-back images cannot show that at most %g points are lost; it may be %.1f",
             drop.images,
@@ -205,6 +233,21 @@ def _check_plan(plan: Plan | None, model: Path, sha256: str, profile: Profile) -
         raise InputError(
             f"the plan was made for {plan.profile}, not {profile.name}; "
             f"pass --target {plan.profile}, or quantise without --plan"
+        )
+
+
+def _compare_images(
+    plan: Plan | None, sha256: str, normalisation: tuple[tuple[float, ...], tuple[float, ...]]
+) -> None:
+    """Say where a plan's choice is made again under other conditions than it was found under."""
+    if plan is None:
+        return
+    if plan.images_sha256 and sha256 and plan.images_sha256 != sha256:
+        log.warning("the plan's choice was found with other calibration images than these")
+    if all(plan.normalisation) and all(normalisation) and plan.normalisation != normalisation:
+        log.warning(
+            "the plan's choice was found with mean %s and std %s; these images take %s and %s",
+            *(list(values) for values in (*plan.normalisation, *normalisation)),
         )
 
 
@@ -245,7 +288,7 @@ def _check(
             onnx.checker.check_model(prepared)
             raise NncError(f"{source}: the int8 model is not valid ({error})") from error
     except Exception as error:
-        raise NncError(f"{source}: the int8 model cannot be run ({first_line(error)})") from error
+        raise NncError(f"{source}: the int8 model cannot be run ({short_reason(error)})") from error
 
 
 def _explained(
@@ -254,18 +297,24 @@ def _explained(
     """Of the nodes that compute: weights that are stored as int8 are made by nodes that do not."""
     from .executed.explain import explain
 
-    try:
-        executed = executed_graph(quantised)
-    except OSError as error:
-        raise NncError(
-            f"{source}: no room for a temporary copy of the int8 model ({error.strerror}); "
-            "free some disk, or set TMPDIR"
-        ) from error
-    shown = builder.build(replace(candidate, float_weights=FLOAT_WEIGHTS[0]))
+    executed = _executed(quantised, source)
     floats = candidate.float_nodes
     if candidate.weights_only:
+        shown = builder.prepared
         floats = tuple(node.name for node in shown.graph.node)
+    else:
+        shown = builder.build(replace(candidate, float_weights=FLOAT_WEIGHTS[0]))
     return explain(shown, executed, float_nodes=floats, native=native)
+
+
+def _executed(model: ModelProto, source: Path) -> Executed:
+    try:
+        return executed_graph(model)
+    except OSError as error:
+        raise NncError(
+            f"{source}: no room for a temporary copy of the model ({error.strerror}); "
+            "free some disk, or set TMPDIR"
+        ) from error
 
 
 def _sign(model: ModelProto) -> None:

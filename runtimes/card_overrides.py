@@ -85,7 +85,9 @@ def foreign_input(
 ) -> InputSpec:
     """The input of a file without a card, for ``image`` (channels, height, width).
 
-    Raises InputError where what is said of it does not fit.
+    A normalisation that ``defaults`` alone tell is a guess, and a costly one: a network that is fed
+    with other values than it was trained on answers something else. It is warned of. Raises
+    InputError where what is said of it does not fit.
     """
     channels, height, width = image
     mean, std = overrides.mean, overrides.std
@@ -95,7 +97,7 @@ def foreign_input(
     if std is None and defaults.std is not None and len(defaults.std) == channels:
         std = defaults.std
     try:
-        return InputSpec(
+        spec = InputSpec(
             channels=channels,
             height=height,
             width=width,
@@ -104,6 +106,15 @@ def foreign_input(
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+    if defaults != NO_OVERRIDES and (overrides.mean is None or overrides.std is None):
+        shown = (",".join(f"{value:g}" for value in values) for values in (spec.mean, spec.std))
+        log.warning(
+            "%s does not say how its images are normalised; assuming mean %s and std %s: "
+            "pass --mean and --std if it was trained with others",
+            path,
+            *shown,
+        )
+    return spec
 
 
 def foreign_labels(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 __all__ = ["short_reason"]
 
 _LONGEST = 240
+_SOURCE = re.compile(r"^/\S+\.(?:cc|h|cpp):\d+ .*?\) ")
+"""Where in its own source ONNX Runtime met the fault."""
 
 
 def short_reason(error: Exception | str) -> str:
@@ -12,4 +16,5 @@ def short_reason(error: Exception | str) -> str:
     text = " ".join(str(error).split())
     if text.startswith("[ONNXRuntimeError]"):
         text = text.split(" : ", 3)[-1]
+        text = _SOURCE.sub("", text)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
+from ...runtimes.reasons import short_reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,7 +85,7 @@ class Watch:
             outputs: list[Array] = self._session.run(names, {self._input: images})
         except Exception as error:
             raise InputError(
-                f"the model cannot run on the calibration images: {_first_line(error)}"
+                f"the model cannot run on the calibration images: {short_reason(error)}"
             ) from error
         return outputs
 
@@ -163,7 +164,7 @@ def _session(model: ModelProto, threads: int) -> Any:
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
     except Exception as error:  # ONNX Runtime's own exceptions share no public base class
-        raise InputError(f"ONNX Runtime cannot load the model: {_first_line(error)}") from error
+        raise InputError(f"ONNX Runtime cannot load the model: {short_reason(error)}") from error
 
 
 def _elements(shape: Sequence[int | None] | None) -> int:
@@ -185,8 +186,3 @@ def _not_finite(name: str, *, known: bool) -> str:
         f"tensor '{name}' becomes NaN or infinite on the calibration images; "
         "check the weights of the layer before it"
     )
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

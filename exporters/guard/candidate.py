@@ -49,6 +49,12 @@ class Candidate:
                 f"unknown float_weights '{self.float_weights}': "
                 f"expected one of {', '.join(FLOAT_WEIGHTS)}"
             )
+        if self.weights_only and (self.float_weights != "int8" or self.tools or self.float_nodes):
+            raise InputError(
+                "weights_only: expected float_weights 'int8', and neither tools nor float_nodes"
+            )
+        if len(set(self.float_nodes)) < len(self.float_nodes):
+            raise InputError("float_nodes: expected each name once")
         object.__setattr__(self, "tools", tuple(tool for tool in TOOLS if tool in self.tools))
 
     def to_json(self) -> dict[str, Any]:
@@ -80,14 +86,11 @@ class Candidate:
         weights_only = value.get("weights_only", False)
         if not isinstance(float_weights, str) or not isinstance(weights_only, bool):
             raise InputError(f"{source}: the plan's 'float_weights' or 'weights_only' is no such")
-        return cls(
-            calibration,
-            float(percentile),
-            _names(value, "tools", source),
-            _names(value, "float_nodes", source),
-            float_weights,
-            weights_only,
-        )
+        tools, nodes = (_names(value, key, source) for key in ("tools", "float_nodes"))
+        try:
+            return cls(calibration, float(percentile), tools, nodes, float_weights, weights_only)
+        except InputError as error:
+            raise InputError(f"{source}: the plan's choice: {error}") from error
 
 
 def _names(value: Mapping[str, Any], key: str, source: str) -> tuple[str, ...]:

@@ -75,6 +75,14 @@ class Judge:
             right = float((self._float.classes(0, images) == labels).mean())
             chance = 1 / max(self._classes, 2)
             self._labelled = right >= chance + _ABOVE_CHANCE * (1 - chance)
+            first = self._float.classes(0, images)
+            if len(set(first.tolist())) == 1 and len(set(labels.tolist())) > 1:
+                log.warning(
+                    "the float model gives one answer (class %d) to all of %d held-back images: "
+                    "it may take other values than these (--mean, --std)",
+                    first[0],
+                    len(first),
+                )
             if not self._labelled:
                 log.warning(
                     "the float model gets %.1f %% of the held-back images right, hardly more than "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,10 @@ class Plan:
     samples: int = 0
     """Calibration images that were asked for; 0 where that is not known."""
     seed: int = 0
+    images_sha256: str = ""
+    """Of the calibration images' pixels; empty where that is not known."""
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+    """Mean and standard deviation by which they were normalised; () where that is not known."""
     trials: Sequence[Trial] = ()
     units: Sequence[RankedUnit] = ()
 
@@ -44,6 +48,9 @@ class Plan:
             "profile": self.profile,
             "samples": self.samples,
             "seed": self.seed,
+            "images_sha256": self.images_sha256,
+            "mean": list(self.normalisation[0]),
+            "std": list(self.normalisation[1]),
             "choice": self.choice.to_json(),
             "trials": [trial.to_json() for trial in self.trials],
             "units": [unit.to_json() for unit in self.units],
@@ -77,7 +84,16 @@ def read_plan(path: Path) -> Plan:
         str(value.get("profile", "")),
         _whole(value.get("samples", 0), path, "samples"),
         _whole(value.get("seed", 0), path, "seed"),
+        str(value.get("images_sha256", "")),
+        (_numbers(value, "mean", path), _numbers(value, "std", path)),
     )
+
+
+def _numbers(value: Mapping[str, Any], key: str, path: Path) -> tuple[float, ...]:
+    found = value.get(key, [])
+    if not isinstance(found, list) or not all(type(number) in (int, float) for number in found):
+        raise InputError(f"{path}: the plan's '{key}' is no list of numbers")
+    return tuple(found)
 
 
 def _whole(value: Any, path: Path, key: str) -> int:

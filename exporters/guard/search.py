@@ -116,12 +116,19 @@ class Search(Tries):
             asked.append(f"at most {self.limits.max_drop:g} points lost")
         if self.limits.never_slower:
             asked.append("not slower than float")
-        ways = ["give the search longer (--search-seconds)"]
-        ways.append("allow more (--max-drop, --no-never-slower)")
-        if best.candidate.weights_only:
-            ways = ["allow more (--max-drop)"]
-        elif best.pace is not None and best.pace.slower and self.small:
-            ways.append("store the weights alone in int8 (--weights-only)")
+        allow = [
+            option
+            for option, holds in (
+                ("--max-drop", self.holds(best.drop)),
+                ("--no-never-slower", best.pace is None or not best.pace.slower),
+            )
+            if not holds
+        ]
+        ways = [f"allow more ({', '.join(allow)})"]
+        if not best.candidate.weights_only:
+            ways.insert(0, "give the search longer (--search-seconds)")
+            if best.pace is not None and best.pace.slower and self.small:
+                ways.append("store the weights alone in int8 (--weights-only)")
         return (
             f"no int8 file holds {' and '.join(asked)}; the best ({described(best.candidate)}): "
             f"{best.figures()}; {', or '.join(ways)}"

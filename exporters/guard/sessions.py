@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
 from ...runtimes.preprocess import normalise
+from ...runtimes.reasons import short_reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from ...model_card import InputSpec
 
-__all__ = ["Session", "first_line", "run_once"]
+__all__ = ["Session", "run_once"]
 
 
 class Session:
@@ -35,7 +36,9 @@ class Session:
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's own exceptions share no public base class
-            raise InputError(f"ONNX Runtime cannot load the model: {first_line(error)}") from error
+            raise InputError(
+                f"ONNX Runtime cannot load the model: {short_reason(error)}"
+            ) from error
         self._input = self._session.get_inputs()[0]
         outputs = self._session.get_outputs()
         self._output = outputs[0].name
@@ -93,7 +96,7 @@ class Session:
                 values = self._session.run(outputs, feeds)
             except Exception as error:
                 raise InputError(
-                    f"the model cannot run on the held-back images: {first_line(error)}"
+                    f"the model cannot run on the held-back images: {short_reason(error)}"
                 ) from error
             yield values, count
 
@@ -108,9 +111,3 @@ def run_once(model: ModelProto, images: np.ndarray[Any, Any]) -> None:
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     session.run(None, {session.get_inputs()[0].name: images})
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says first."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -35,6 +35,7 @@ def prepare(
     """
     _refuse_size(model, source)
     _refuse_quantised(model, source)
+    _refuse_stored(model, source)
     model = _raise_opset(model, source)
     run_passes(model, ("constants", "computed_constants", *PASSES))
     input_shape(model, source)
@@ -82,6 +83,18 @@ def _refuse_quantised(model: ModelProto, source: str) -> None:
                 f"{source} is already quantised (it has {node.op_type} nodes); "
                 "quantise the float model it was made from"
             )
+
+
+def _refuse_stored(model: ModelProto, source: str) -> None:
+    """A file of ``nnc quantise --weights-only``: rounding it again would lose more."""
+    from onnx import TensorProto
+
+    int8 = {t.name for t in model.graph.initializer if t.data_type == TensorProto.INT8}
+    if any(node.op_type == "Cast" and node.input[0] in int8 for node in model.graph.node):
+        raise InputError(
+            f"{source} has its weights stored as int8 already; "
+            "quantise the float model it was made from"
+        )
 
 
 def _refuse_size(model: ModelProto, source: str) -> None:

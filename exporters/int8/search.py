@@ -42,8 +42,12 @@ def make_search(
     seed: int,
     task: Task,
     stack: ExitStack,
+    timed: bool = True,
 ) -> Search:
-    """The search, with what can be measured on this machine and these images."""
+    """The search, with what can be measured on this machine and these images.
+
+    ``timed``: whether candidates may be slower than the float file at all.
+    """
     from ..guard.held_back import Judge
     from ..guard.search import Search
 
@@ -60,14 +64,18 @@ def make_search(
             threads=settings.threads,
             most_images=settings.guard_images,
         )
-        if settings.never_slower and native:
+        if not timed:
+            pass
+        elif settings.never_slower and native:
             pace = _stopwatch(model, judge, builder.prepared, card, seed, stack)
         elif settings.never_slower:
             log.warning(
                 "int8 for %s is not timed on this CPU (%s)", builder.profile.name, here.name
             )
     threads = settings.threads or 1
-    return Search(builder, settings.limits, judge, pace, task, sampler(builder), threads)
+    return Search(
+        builder, settings.limits, judge, pace, task, sampler(builder), threads, runs_here=native
+    )
 
 
 def _stopwatch(

@@ -291,6 +291,10 @@ def foreign_options(function: F) -> F:
     return function
 
 
+_OF_A_PIXEL = 10.0
+"""Of pixels from 0 to 1 no mean and no deviation is anywhere near; of 0 to 255 most are beyond."""
+
+
 def card_overrides(
     mean: tuple[float, ...] | None,
     std: tuple[float, ...] | None,
@@ -300,6 +304,12 @@ def card_overrides(
     """What `foreign_options` received, for `nnc.runtimes.artifact.read_artifact`."""
     from ...runtimes.artifact import CardOverrides
 
+    for option, values in (("--mean", mean), ("--std", std)):
+        if values is not None and max(map(abs, values)) > _OF_A_PIXEL:
+            raise InputError(
+                f"{option} {','.join(f'{value:g}' for value in values)} looks as if pixels were 0 "
+                "to 255; nnc takes them as 0 to 1: divide by 255"
+            )
     return CardOverrides(mean=mean, std=std, image_size=image_size, labels=_read_labels(labels))
 
 

@@ -162,6 +162,7 @@ def quantise(
     replayed = None if plan is None else read_plan(plan)
     if replayed is not None:
         samples, seed = _as_planned(replayed, samples, seed)
+    _check_percentile(calibration, search_seconds, weights_only=weights_only)
     settings = Int8Settings(
         target=target,
         samples=samples,
@@ -223,6 +224,19 @@ def _quantise_for_cpu(
         for line in explanation_lines(result.explanation):
             console.say(line)
     console.wrote(output, result.to_json())
+
+
+def _check_percentile(calibration: str, search_seconds: float, *, weights_only: bool) -> None:
+    """InputError where --percentile was given and no percentile is taken."""
+    source = click.get_current_context().get_parameter_source("percentile")
+    searched = calibration == "auto" and search_seconds > 0
+    if source is not click.core.ParameterSource.COMMANDLINE or (
+        weights_only is False and (searched or calibration == "percentile")
+    ):
+        return
+    from ...errors import InputError
+
+    raise InputError("--percentile is for --calibration percentile, or auto with a search")
 
 
 def _as_planned(plan: Plan, samples: int, seed: int) -> tuple[int, int]:

@@ -18,10 +18,9 @@ CANDIDATES = st.builds(
     st.sampled_from(METHODS),
     st.floats(50, 100, exclude_min=True),
     st.lists(st.sampled_from(TOOLS)).map(tuple),
-    st.lists(st.text()).map(tuple),
+    st.lists(st.text(), unique=True).map(tuple),
     st.sampled_from(FLOAT_WEIGHTS),
-    st.booleans(),
-)
+) | st.just(Candidate(float_weights="int8", weights_only=True))
 
 
 @given(CANDIDATES)
@@ -50,6 +49,8 @@ def test_tools_are_in_the_order_of_their_application() -> None:
         ({"float_nodes": [1]}, "'float_nodes' is no list of names"),
         ({"float_weights": "int3"}, "unknown float_weights 'int3'"),
         ({"float_weights": 8}, "'float_weights' or 'weights_only' is no such"),
+        ({"weights_only": True}, "plan.json: the plan's choice: weights_only: expected"),
+        ({"float_nodes": ["a", "a"]}, "float_nodes: expected each name once"),
         ({"weights_only": 1}, "'float_weights' or 'weights_only' is no such"),
         ({"speed": 2}, "unknown key 'speed'"),
     ],

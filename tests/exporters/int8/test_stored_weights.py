@@ -141,3 +141,10 @@ def test_weights_only_is_made_again_from_its_plan(tmp_path, tiny) -> None:
 def test_weights_only_beside_a_calibration_is_refused() -> None:
     with pytest.raises(InputError, match="weights_only needs no calibration"):
         Int8Settings(weights_only=True, calibration="mse")
+
+
+def test_weights_that_are_stored_already_are_not_rounded_again(tmp_path, tiny) -> None:
+    path = tmp_path / "small.onnx"
+    quantise(tiny, path, noise(32), Int8Settings(weights_only=True))
+    with pytest.raises(InputError, match="has its weights stored as int8 already"):
+        quantise(path, tmp_path / "again.onnx", noise(32), Int8Settings())
