@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NO_OVERRIDES", "Artifact", "CardOverrides", "overridden", "read_artifact"]
 
+_CHANNELS = (1, 3)
+"""Grey or colour."""
 _BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
@@ -188,6 +190,12 @@ def _image_input(inputs: tuple[TensorSpec, ...], path: Path) -> TensorSpec:
         raise InputError(
             f"{path}: its input '{spec.name}' is {spec.dtype} [{shape}]; "
             "expected images, float32 [N, channels, height, width]"
+        )
+    if spec.shape[3] in _CHANNELS and spec.shape[1] not in (None, *_CHANNELS):
+        shape = ", ".join("?" if size is None else str(size) for size in spec.shape)
+        raise InputError(
+            f"{path}: its input '{spec.name}' [{shape}] has its channels last; "
+            "expected [N, channels, height, width]: export it with channels first"
         )
     return spec
 

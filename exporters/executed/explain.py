@@ -75,7 +75,7 @@ def explain(
             int8 = written.as_int8(node)
             if native:
                 int8 = int8 or (node.op_type not in LAYERS and written.reads_integers(node))
-                why = "not found in what ONNX Runtime executes"
+                why = "ONNX Runtime took it into another node, or left it out"
             else:
                 why = "written as int8" if int8 else written.why_float(node, float_nodes)
         name = node.name or node.output[0]

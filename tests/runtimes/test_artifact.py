@@ -153,6 +153,21 @@ def test_networks_of_anything_but_one_image_batch_are_refused(net, tmp_path):
         read_artifact(path)
 
 
+def test_channels_last_are_named(tmp_path):
+    node = onnx.helper.make_node("Transpose", ["x"], ["y"], perm=[0, 3, 1, 2])
+    value = onnx.helper.make_tensor_value_info
+    shape = ["n", 28, 28, 1]
+    graph = onnx.helper.make_graph(
+        [node],
+        "g",
+        [value("x", onnx.TensorProto.FLOAT, shape)],
+        [value("y", onnx.TensorProto.FLOAT, ["n", 1, 28, 28])],
+    )
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "last.onnx")
+    with pytest.raises(InputError, match=r"'x' \[\?, 28, 28, 1\] has its channels last"):
+        read_artifact(tmp_path / "last.onnx")
+
+
 def test_unknown_suffix_is_refused(tmp_path):
     path = tmp_path / "net.pt"
     path.write_bytes(b"x")
