@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -206,14 +207,19 @@ def _place(settings: TrtSettings, *, wait: bool) -> tuple[Place | None, MissingE
 def _unfinished(
     lacking: MissingError | None, kept: Path | None, output: Path, settings: TrtSettings
 ) -> str:
-    words = ["nnc quantise", kept.name if kept else "", "--backend trt"]
+    words = ["nnc quantise", shlex.quote(kept.name if kept else ""), "--backend trt"]
+    if settings.flavour != "auto":
+        words.append(f"--flavour {settings.flavour}")
+    if settings.target_gpu != "auto":
+        words.append(f"--target-gpu {settings.target_gpu}")
     if settings.batch != DEFAULT_BATCH:
         words.append(f"--batch {','.join(map(str, settings.batch))}")
     if settings.workspace_mb is not None:
         words.append(f"--workspace-mb {settings.workspace_mb}")
+    words.append(f"-o {shlex.quote(output.name)}")
     return (
         f"{lacking}. The int8 model is in {kept}: on a machine that can build, "
-        f"{' '.join(words)} -o {output.name} makes the engine at once, without calibrating"
+        f"{' '.join(words)} makes the engine at once, without calibrating"
     )
 
 

@@ -119,7 +119,7 @@ class TrtRuntime:
                 f"{self._path} runs on an NVIDIA GPU alone, and there is none here; "
                 "check the driver with nvidia-smi"
             )
-        check_gpu(plan, device)
+        check_gpu(plan, device, library)
         with ExitStack() as stack:
             gpu = open_gpu()
             stack.callback(gpu.close)

@@ -170,7 +170,8 @@ def test_without_a_library_the_checked_file_is_written_all_the_same(
         quantise(tiny_artifact, tmp_path / "out.engine", data, RTX)
     assert [each.name for each in tmp_path.iterdir()] == ["tiny.onnx"]
     rest = (
-        r"nnc quantise out\.qdq\.onnx --backend trt --batch 2,2,4 --workspace-mb 9 -o out\.engine"
+        r"nnc quantise out\.qdq\.onnx --backend trt --flavour rtx --target-gpu 89 --batch 2,2,4 "
+        r"--workspace-mb 9 -o out\.engine"
     )
     settings = replace(RTX, keep_onnx=True, batch=(2, 2, 4), workspace_mb=9)
     with pytest.raises(MissingError, match=rest):

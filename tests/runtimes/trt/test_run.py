@@ -25,7 +25,9 @@ PLAN = b"vtrt" + bytes(12) + (40).to_bytes(8, "little") + bytes((1, 2, 3, 4)) + 
 def gpu(monkeypatch):
     """A GPU in memory where the runtime looks for one."""
     found = MemoryGpu()
-    library = Library("rtx", VERSION, "13", SimpleNamespace(TensorIOMode=MODES))
+    library = Library(
+        "rtx", VERSION, "13", SimpleNamespace(TensorIOMode=MODES, IBuilderConfig=None)
+    )
     for name, value in {
         "load_library": lambda flavour: library,
         "first_device": lambda: Device("NVIDIA GeForce RTX 4090", 89),
