@@ -65,9 +65,11 @@ class CalibrationData:
     """How they were drawn."""
 
 
-def check_place(output: Path, settings: TrtSettings, *, overwrite: bool = False) -> None:
+def check_place(
+    source: Path, output: Path, settings: TrtSettings, *, overwrite: bool = False
+) -> None:
     """Raise at once what `quantise` would raise of ``output``, the library and the GPU."""
-    kept = _check_outputs(output, settings, overwrite=overwrite)
+    kept = _check_outputs(source, output, settings, overwrite=overwrite)
     _place(settings, wait=kept is not None)
 
 
@@ -106,7 +108,7 @@ def quantise(
     from ..runtimes.onnx_model.files import load_model
 
     settings = settings or TrtSettings()
-    kept = _check_outputs(output, settings, overwrite=overwrite)
+    kept = _check_outputs(artifact.path, output, settings, overwrite=overwrite)
     place, lacking = _place(settings, wait=kept is not None)
     loaded = load_model(artifact.path)
     source = str(artifact.path)
@@ -149,7 +151,7 @@ def quantise(
     if settings.precision == "int8":
         whys = why_float(model)
         _refuse_all_float(model, whys, source)
-    if kept is not None:
+    if kept is not None and not _same_file(kept, artifact.path):
         _keep(model, card, kept, overwrite=overwrite)
     if place is None:
         raise MissingError(_unfinished(lacking, kept, output, settings))
@@ -185,13 +187,29 @@ def quantise(
     )
 
 
-def _check_outputs(output: Path, settings: TrtSettings, *, overwrite: bool) -> Path | None:
-    """Refuse early what cannot be written; the path of the Q/DQ file, where it is kept."""
+def _check_outputs(
+    source: Path, output: Path, settings: TrtSettings, *, overwrite: bool
+) -> Path | None:
+    """Refuse early what cannot be written; the path of the Q/DQ file, where it is kept.
+
+    A ``source`` that is that very file stays as it is, and is never replaced by another.
+    """
     check_output(output, overwrite=overwrite)
     check_output(sidecar_path(output), overwrite=overwrite)
     if not settings.keep_onnx:
         return None
-    return check_output(qdq_path(output), overwrite=overwrite)
+    kept = qdq_path(output)
+    if not _same_file(kept, source):
+        return check_output(kept, overwrite=overwrite)
+    if needs_images(source, settings.precision):
+        raise InputError(f"--keep-onnx would replace the model itself, {kept}; choose another -o")
+    return kept
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    with suppress(OSError):
+        return one.samefile(other)
+    return False
 
 
 def _place(settings: TrtSettings, *, wait: bool) -> tuple[Place | None, MissingError | None]:

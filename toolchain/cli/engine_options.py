@@ -213,7 +213,7 @@ def build(
         keep_onnx=engine.keep_onnx,
         int8=int8,
     )
-    check_place(output, settings, overwrite=force)
+    check_place(source.model, output, settings, overwrite=force)
     given = None
     if needs_images(source.model, settings.precision):
         artifact, images_of = artifact_and_images(

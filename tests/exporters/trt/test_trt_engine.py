@@ -178,3 +178,26 @@ def test_without_a_library_the_checked_file_is_written_all_the_same(
         quantise(tiny_artifact, tmp_path / "out.engine", data, settings)
     assert {each.name for each in tmp_path.iterdir()} == {"tiny.onnx", "out.qdq.onnx"}
     assert read_artifact(tmp_path / "out.qdq.onnx").card.history[-1].settings["backend"] == "trt"
+
+
+def test_the_model_itself_is_never_replaced(tiny_artifact, tmp_path) -> None:
+    data = CalibrationData(noise())
+    made = quantise(tiny_artifact, tmp_path / "a.engine", data, replace(RTX, keep_onnx=True))
+    assert made.onnx is not None
+    before = made.onnx.read_bytes()
+    again = replace(RTX, keep_onnx=True)
+    # It is the Q/DQ file that is to be kept, by whatever name: it stays as it is.
+    link = tmp_path / "b.qdq.onnx"
+    link.symlink_to(made.onnx)
+    for name in ("a.engine", "b.engine"):
+        built = quantise(
+            read_artifact(made.onnx), tmp_path / name, None, again, overwrite=name == "a.engine"
+        )
+        assert built.onnx == qdq_path(tmp_path / name)
+        assert made.onnx.read_bytes() == before
+    assert link.is_symlink()
+    float_file = tmp_path / "c.qdq.onnx"
+    float_file.write_bytes(tiny_artifact.path.read_bytes())
+    with pytest.raises(InputError, match=r"would replace the model itself, .*c\.qdq\.onnx; choose"):
+        quantise(described(float_file), tmp_path / "c.engine", data, again, overwrite=True)
+    assert float_file.read_bytes() == tiny_artifact.path.read_bytes()
