@@ -6,6 +6,7 @@ import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import prod
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, MissingError, NncError
@@ -91,6 +92,8 @@ class TrtRuntime:
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._launch: Callable[[], None] | None = None
         self._said: list[str] = []
+        self._ungraphed = [0, 0]
+        """Nanoseconds that runs without a CUDA graph took to queue, and then to compute."""
 
     @property
     def name(self) -> str:
@@ -170,8 +173,11 @@ class TrtRuntime:
         gpu.mark(_FED)
         if self._launch is not None:
             self._launch()
-        elif not context.execute_async_v3(gpu.stream):
-            raise NncError(f"{self._path}: TensorRT could not run it: {self._last_word()}")
+        else:
+            start = perf_counter_ns()
+            if not context.execute_async_v3(gpu.stream):
+                raise NncError(f"{self._path}: TensorRT could not run it: {self._last_word()}")
+            self._ungraphed[0] += perf_counter_ns() - start
         gpu.mark(_COMPUTED)
         results = {}
         for spec in self._outputs:
@@ -180,7 +186,20 @@ class TrtRuntime:
             gpu.to_host(results[spec.name].reshape(-1).view("uint8"), self._address(spec.name))
         gpu.mark(_DONE)
         gpu.synchronise()
+        if self._launch is None:
+            self._ungraphed[1] += gpu.between(_FED, _COMPUTED)
         return {name: array.copy() for name, array in results.items()}
+
+    def notes(self) -> tuple[str, ...]:
+        """Whether the GPU had to wait for the CPU, as trtexec warns."""
+        queued, computed = self._ungraphed
+        if not queued:
+            return ()
+        slow = f"queueing took {queued / max(computed, 1):.1f} times as long as computing"
+        return (
+            "it cannot be captured as a CUDA graph"
+            + (f", and {slow}" if queued > computed else ""),
+        )
 
     def device_times(self) -> DeviceTimes:
         """Where the time of the last `run` went, by the GPU's own clock."""

@@ -30,6 +30,7 @@ def main() -> None:
     served = _Served()
     commands: dict[str, Callable[..., Reply]] = {
         "memory": served.memory,
+        "notes": served.notes,
         "open": served.open,
         "predict": served.predict,
         "prepare": served.prepare,
@@ -133,6 +134,13 @@ class _Served:
     def memory(self, payload: bytes) -> Reply:
         del payload
         return {"bytes": peak_memory_bytes()}, b""
+
+    def notes(self, payload: bytes) -> Reply:
+        from ..base import Noted
+
+        del payload
+        runtime = self._opened()[0]
+        return {"notes": list(runtime.notes()) if isinstance(runtime, Noted) else []}, b""
 
     def predict(self, payload: bytes, *, shape: list[int], classes: int, labelled: bool) -> Reply:
         """Answers for images, which their int64 labels follow where ``labelled``."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnc.errors import InputError, MissingError, NncError
-from nnc.runtimes.base import DeviceTimes, TensorSpec
+from nnc.runtimes.base import DeviceTimes, Noted, TensorSpec
 from nnc.runtimes.gpu.driver import Device
 from nnc.runtimes.registry import open_runtime
 from nnc.runtimes.trt import runtime as trt_runtime
@@ -48,7 +48,7 @@ def opened(gpu, net, tmp_path, monkeypatch):
         monkeypatch.setattr(trt_runtime, "load_engine", lambda runtime, plan: engine)
         path = tmp_path / "a.engine"
         path.write_bytes(PLAN)
-        net.sidecar_of(PLAN, version=VERSION).write(sidecar_path(path))
+        net.sidecar_of(PLAN, version=VERSION).write(sidecar_path(path), overwrite=True)
         return open_runtime(path)
 
     return open_engine
@@ -98,6 +98,23 @@ def test_what_cannot_be_captured_is_executed_each_time(opened, gpu):
         gpu.calls.clear()
         runtime.run({"x": images(2)})
         assert gpu.calls == [0, "in", 1, "execute", 2, "out", 3, "wait"]
+
+
+def test_what_keeps_the_gpu_waiting_is_noted(opened, gpu):
+    with opened() as runtime:
+        runtime.run({"x": images(2)})
+        assert isinstance(runtime, Noted)
+        assert runtime.notes() == ()
+    gpu.captures = False
+    with opened() as runtime:
+        gpu.between = lambda first, last: 1
+        runtime.run({"x": images(2)})
+        (line,) = runtime.notes()
+        assert "cannot be captured as a CUDA graph, and queueing took" in line
+    with opened() as runtime:
+        gpu.between = lambda first, last: 10**12
+        runtime.run({"x": images(2)})
+        assert runtime.notes() == ("it cannot be captured as a CUDA graph",)
 
 
 def test_times_are_those_between_the_marks(opened):
