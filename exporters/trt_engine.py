@@ -19,7 +19,7 @@ from .int8.input import prepare
 from .packages import need
 from .trt.describe import describe
 from .trt.engine import build_engine, check_parses
-from .trt.explicit import check_explicit, is_quantised, why_float
+from .trt.explicit import is_quantised, prepare_explicit, why_float
 from .trt.float_weights import with_float_weights
 from .trt.half import in_half
 from .trt.int8 import judge_of, quantised_model
@@ -98,8 +98,9 @@ def quantise(
     """Build the engine of an ONNX file as ``output``, with its sidecar beside it.
 
     ``data`` is needed for int8 of a float file alone: it is calibrated and judged before anything
-    is built. A file with TensorRT's Q/DQ in it is built at once. ``plan`` is an earlier search's
-    choice, to be made again.
+    is built. With it, fp16 is judged, too, where the library computes what the file says. A file
+    with TensorRT's Q/DQ in it is built at once. ``plan`` is an earlier search's choice, to be made
+    again.
 
     Raises InputError for a model or setting that cannot be built, BudgetError where no int8 holds
     the limits, MissingError where this machine lacks the library or the GPU to build with: with
@@ -119,13 +120,17 @@ def quantise(
     if is_quantised(loaded):
         if settings.precision != "int8":
             raise InputError(f"{source} is int8 already; build it with --precision int8")
-        check_explicit(loaded, source)
+        prepare_explicit(loaded, source)
         model = loaded
     else:
         int8 = settings.precision == "int8"
-        if int8:
-            need("calibrating", "onnxruntime")
-        model = prepare(loaded, source, _PASSES, runs_here=int8)
+        judged = settings.precision == "fp16" and data is not None
+        judged = judged and settings.int8.max_drop is not None
+        if int8 or judged:
+            need("calibrating" if int8 else "judging fp16 on --data", "onnxruntime")
+        model = prepare(loaded, source, _PASSES, runs_here=int8 or judged)
+        if judged and data is not None:
+            judge = judge_of(model, data.held_back, card, settings.int8)
         if int8:
             if data is None:
                 raise InputError(f"{source} is float; int8 takes calibration images, pass --data")
@@ -283,17 +288,20 @@ def _fp16_drop(judge: Judge | None, model: ModelProto, settings: TrtSettings) ->
     limit = settings.int8.max_drop
     if judge is None or limit is None:
         return None
+    int8 = settings.precision == "int8"
+    held = f"int8 holds the limit of {limit:g} points, but not with the rest in fp16"
+    unlike, more = (held, held) if int8 else ("fp16 fails", f"fp16 loses over {limit:g} points")
     try:
         drop = judge.drop(model, limit)
     except NncError as error:
         raise BudgetError(
-            f"int8 holds the limit of {limit:g} points, but not with the rest in fp16, which "
-            f"holds nothing over 65504 ({error}); build the float file with --precision fp32"
+            f"{unlike}, which holds nothing over 65504 ({error}); "
+            "build the float file with --precision fp32"
         ) from error
     if drop.points > limit:
         raise BudgetError(
-            f"int8 holds the limit of {limit:g} points, but with the rest in fp16 it loses more: "
-            f"{drop}; allow more (--max-drop), or build the float file with --precision fp32"
+            f"{more}: {drop}; allow more (--max-drop), "
+            "or build the float file with --precision fp32"
         )
     return drop
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import InputError
+from ..int8.input import check_imports, name_nodes
+from ..passes import run_passes
 from ..passes.graph import initialisers, producers
 from .rules import CHOSEN, LAYERS, hindrance
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["check_explicit", "is_quantised", "why_float"]
+__all__ = ["is_quantised", "prepare_explicit", "why_float"]
 
 _BORDERS = ("QuantizeLinear", "DequantizeLinear")
 _REMEDY = "quantise the float model it was made from"
@@ -25,11 +27,19 @@ def is_quantised(model: ModelProto) -> bool:
     )
 
 
-def check_explicit(model: ModelProto, source: str) -> None:
-    """Raise InputError, naming the model by ``source``, unless all its Q/DQ is TensorRT's kind.
+def prepare_explicit(model: ModelProto, source: str) -> None:
+    """Write a Q/DQ model as nnc's own are written, in place: constants stored, every node named.
 
-    That is symmetric int8, with float biases, and no operator that computes on integers.
+    Raises InputError, naming the model by ``source``, unless all its Q/DQ is TensorRT's kind: that
+    is symmetric int8, with float biases, and no operator that computes on integers.
     """
+    check_imports(model, source)
+    run_passes(model, ("constants", "spelling"))
+    name_nodes(model)
+    _check_pairs(model, source)
+
+
+def _check_pairs(model: ModelProto, source: str) -> None:
     import numpy as np
     from onnx import TensorProto, numpy_helper
 

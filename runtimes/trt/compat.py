@@ -42,6 +42,7 @@ __all__ = [
     "read_timing_cache",
     "sizes",
     "use_timing_cache",
+    "uses_tf32",
     "version_numbers",
 ]
 
@@ -164,9 +165,10 @@ def new_config(
     """A builder configuration; ``precision`` is fp32, fp16 or int8.
 
     It becomes builder flags where networks are not strongly typed; where they are, the ONNX file
-    says it all. ``targets``: compute capabilities, as `Library.targets` has them; () is the GPU of
-    this machine. The plan keeps its layers' details for the inspector. Raises InputError for a
-    precision or target that the library does not know.
+    says it all. fp32 is no TF32, which rounds to 10 bits and would be the default. ``targets``:
+    compute capabilities, as `Library.targets` has them; () is the GPU of this machine. The plan
+    keeps its layers' details for the inspector. Raises InputError for a precision or target that
+    the library does not know.
     """
     if precision not in PRECISIONS:
         raise InputError(f"precision '{precision}': expected one of {', '.join(PRECISIONS)}")
@@ -179,9 +181,17 @@ def new_config(
         flags = {"fp32": (), "fp16": ("FP16",), "int8": ("INT8", "FP16")}[precision]
         for name in flags:
             config.set_flag(getattr(module.BuilderFlag, name))
+    if precision == "fp32" and hasattr(module.BuilderFlag, "TF32"):
+        config.clear_flag(module.BuilderFlag.TF32)
     if targets:
         _set_targets(library, config, targets)
     return config
+
+
+def uses_tf32(library: Library, config: trt.IBuilderConfig) -> bool:
+    """Whether float32 may be computed with 10 bits, where the GPU can."""
+    flags = library.module.BuilderFlag
+    return hasattr(flags, "TF32") and bool(config.get_flag(flags.TF32))
 
 
 def use_timing_cache(config: trt.IBuilderConfig, data: bytes) -> None:

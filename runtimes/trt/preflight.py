@@ -28,6 +28,7 @@ __all__ = [
     "Plan",
     "check_digest",
     "check_gpu",
+    "check_header",
     "check_library",
     "load_plan",
     "read_header",
@@ -85,18 +86,23 @@ def load_plan(path: Path, *, trust: bool = False) -> Plan:
         raise InputError(f"cannot read {path}: {str(error.strerror or error).lower()}") from error
     if sidecar is not None:
         check_digest(path, sidecar, hashlib.sha256(data).hexdigest())
-    header = read_header(data[:HEADER_BYTES], path, sidecar)
+    return Plan(path, data, check_header(data[:HEADER_BYTES], path, sidecar, len(data)), sidecar)
+
+
+def check_header(start: bytes, path: Path, sidecar: Sidecar | None, size: int) -> Header:
+    """What `read_header` finds; MissingError where sidecar or the file's ``size`` differ."""
+    header = read_header(start, path, sidecar)
     if sidecar is not None and header.flavour != sidecar.flavour:
         raise MissingError(
             f"{path} is a plan of {_TITLES[header.flavour]}, but its sidecar says "
             f"{_TITLES[sidecar.flavour]}; {_remedy(path, sidecar)}"
         )
-    if header.size not in (None, len(data)):
+    if header.size not in (None, size):
         raise MissingError(
-            f"{path} has {len(data)} bytes, and its header says {header.size}: it was cut short; "
+            f"{path} has {size} bytes, and its header says {header.size}: it was cut short; "
             f"copy it again, or {_remedy(path, sidecar)}"
         )
-    return Plan(path, data, header, sidecar)
+    return header
 
 
 def refuse_without_sidecar(path: Path) -> MissingError:

@@ -139,6 +139,18 @@ def test_fp32_and_fp16_take_no_data(nnc, tmp_path, foreign_onnx) -> None:
         assert f"layers with weights: 3 {precision}" in result.out
 
 
+def test_fp16_is_judged_on_data_alone(nnc, tmp_path, tiny_onnx, small_npz) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    line = ("quantise", tiny_onnx, *ENGINE, "--precision", "fp16", "-o", tmp_path / "a.engine")
+    result = nnc(*line, "--max-drop", 3)
+    assert result.code == 2
+    assert "fp16 is judged with --data alone, so --max-drop says nothing here" in result.err
+    assert "fp16 takes no images, so --tool says" in nnc(*line, "--tool", "adaround").err
+    result = nnc(*line, "--data", small_npz, "--max-drop", 100)
+    assert result.code == 0
+    assert "fp16 on held-back images: " in result.out
+
+
 def test_a_data_set_says_what_the_file_does_not(nnc, tmp_path, foreign_onnx, small_npz) -> None:
     pytest.importorskip("tensorrt_rtx")
     line = ("quantise", foreign_onnx, *ENGINE, "--precision", "fp32")
