@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, MissingError
+from ..install import install_command
 from ..reasons import short_reason
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _prepare(ort: Any, kind: str, settings: Any, *, to_cuda: bool) -> list[str] 
     if kind != "nv-tensorrt-rtx":
         raise MissingError(
             f"this ONNX Runtime has no {name}; in an environment of its own: "
-            'pip install "nnc-toolchain[gpu]"'
+            f"{install_command('gpu')}"
         )
     # It refuses more than one.
     settings.add_provider_for_devices([_first_gpu(_plugin_devices(ort, name))], {})

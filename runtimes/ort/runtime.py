@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import InputError, MissingError
 from ...whole_files import check_input
 from ..base import DEFAULT_OPTIONS, RuntimeOptions, TensorSpec, check_place
+from ..install import install_command
 from ..onnx_model.files import check_external_data, may_have_external_data
 from ..reasons import short_reason
 from .binding import BoundSession, can_bind
@@ -75,7 +76,7 @@ class OrtRuntime:
         except ImportError as error:
             raise MissingError(
                 f"ONNX Runtime is needed to run {self._path}; "
-                'pip install "nnc-toolchain[cpu]" (or [gpu] for CUDA, never both)'
+                f"{install_command('cpu')} (or [gpu] for CUDA, never both)"
             ) from error
         check_input(self._path)
         if may_have_external_data(self._path):
