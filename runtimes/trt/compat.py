@@ -15,6 +15,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, MissingError
+from ..install import install_command
 from .callbacks import new_monitor
 from .held_signals import held_signals
 from .library import FLAVOURS, TITLES, Library
@@ -122,7 +123,7 @@ def version_numbers(version: str) -> tuple[int, ...]:
     """``10.13.0.35`` as (10, 13, 0, 35); what is no number ends it."""
     numbers: list[int] = []
     for part in version.split("."):
-        if not part.isdigit():
+        if not (part.isascii() and part.isdecimal()):
             break
         numbers.append(int(part))
     return tuple(numbers)
@@ -132,6 +133,7 @@ def new_builder(library: Library, logger: trt.ILogger) -> trt.Builder:
     """A builder; MissingError where this library cannot build on this machine."""
     try:
         with held_signals():
+            _register_plugins(library, logger)
             builder: trt.Builder = library.module.Builder(logger)
     except (TypeError, RuntimeError) as error:  # the factory function returned nullptr
         raise MissingError(
@@ -139,6 +141,13 @@ def new_builder(library: Library, logger: trt.ILogger) -> trt.Builder:
             "check with nvidia-smi"
         ) from error
     return builder
+
+
+def _register_plugins(library: Library, logger: trt.ILogger) -> None:
+    """Make the operators of TensorRT's own plug-ins known, where they are a library apart."""
+    register = getattr(library.module, "init_libnvinfer_plugins", None)
+    if register is not None:
+        register(logger, "")
 
 
 def parse_onnx(library: Library, builder: trt.Builder, logger: trt.ILogger, model: bytes) -> Parsed:
@@ -231,6 +240,7 @@ def build_plan(
 def new_runtime(library: Library, logger: trt.ILogger) -> trt.Runtime:
     """What deserialises engines; MissingError where this machine cannot run any."""
     try:
+        _register_plugins(library, logger)
         runtime: trt.Runtime = library.module.Runtime(logger)
     except (TypeError, RuntimeError) as error:
         raise MissingError(
@@ -292,7 +302,7 @@ def _built_for_cuda(flavour: str, version: str) -> str:
 
 def _remedy(flavours: Sequence[str]) -> str:
     commands = {
-        "tensorrt": 'pip install "nnc-toolchain[trt]" (CUDA 13; on Jetson it comes with JetPack)',
-        "rtx": 'pip install "nnc-toolchain[rtx]" (GeForce and RTX cards, CUDA 13)',
+        "tensorrt": f"{install_command('trt')} (CUDA 13; on Jetson it comes with JetPack)",
+        "rtx": f"{install_command('rtx')} (GeForce and RTX cards, CUDA 13)",
     }
     return " or ".join(commands[name] for name in flavours)

@@ -226,6 +226,23 @@ class TrtRuntime:
                     f"{self._path}: its tensor '{spec.name}' is {spec.dtype}, which has no NumPy "
                     "type; build it with inputs and outputs in float32"
                 )
+            self._check_layout(library, engine, spec.name)
+
+    def _check_layout(self, library: Library, engine: trt.ICudaEngine, name: str) -> None:
+        """Refuse tensors that are no plain arrays on the GPU: nnc builds none, others may."""
+        module = library.module
+        odd = ""
+        if engine.get_tensor_format(name) != module.TensorFormat.LINEAR:
+            odd = "not stored row by row"
+        elif engine.get_tensor_location(name) != module.TensorLocation.DEVICE:
+            odd = "in host memory"
+        elif engine.is_shape_inference_io(name):
+            odd = "a shape, not data"
+        if odd:
+            raise InputError(
+                f"{self._path}: its tensor '{name}' is {odd}; such engines are not supported, "
+                "build it with nnc quantise --backend trt"
+            )
 
     def _allocate(self, gpu: Gpu, engine: trt.ICudaEngine, context: trt.IExecutionContext) -> None:
         """Memory for the greatest shapes of the engine's first optimisation profile."""
@@ -234,7 +251,8 @@ class TrtRuntime:
         for spec in self._inputs:
             if None in spec.shape:
                 greatest = sizes(engine.get_tensor_profile_shape(spec.name, 0)[2])
-                context.set_input_shape(spec.name, greatest)
+                if not context.set_input_shape(spec.name, greatest):
+                    raise self._refused(f"the shape {list(greatest)}", spec.name)
         for spec in (*self._inputs, *self._outputs):
             size = prod(sizes(context.get_tensor_shape(spec.name))) * np.dtype(spec.dtype).itemsize
             if size <= 0:
@@ -243,7 +261,8 @@ class TrtRuntime:
                     "such engines are not supported"
                 )
             self._buffers[spec.name] = _Buffer(gpu.allocate(size), gpu.pinned(size))
-            context.set_tensor_address(spec.name, self._address(spec.name))
+            if not context.set_tensor_address(spec.name, self._address(spec.name)):
+                raise self._refused("its buffer", spec.name)
 
     def _reshape(
         self,
@@ -255,10 +274,7 @@ class TrtRuntime:
         self._shapes, self._launch = {}, None
         for name, array in feeds.items():
             if not context.set_input_shape(name, tuple(array.shape)):
-                raise InputError(
-                    f"{self._path}: TensorRT refuses {list(array.shape)} for '{name}': "
-                    f"{self._last_word()}"
-                )
+                raise self._refused(f"{list(array.shape)}", name)
         # The first inference of a shape does work that a graph must not hold.
         if not context.execute_async_v3(gpu.stream):
             raise NncError(f"{self._path}: TensorRT could not run it: {self._last_word()}")
@@ -291,6 +307,11 @@ class TrtRuntime:
                     f"{self._path}: fed {array.dtype} {list(array.shape)} for '{spec.name}'; "
                     f"expected {spec.dtype} [{shape}]{span}"
                 )
+
+    def _refused(self, what: str, name: str) -> InputError:
+        return InputError(
+            f"{self._path}: TensorRT refuses {what} for '{name}': {self._last_word()}"
+        )
 
     def _address(self, name: str) -> int:
         return self._buffers[name].address

@@ -15,7 +15,7 @@ from nnc.runtimes.trt import runtime as trt_runtime
 from nnc.runtimes.trt.compat import Library
 from nnc.runtimes.trt.sidecar import sidecar_path
 
-from .gpu_in_memory import MODES, MemoryGpu, NumpyEngine
+from .gpu_in_memory import LAYOUT, MODES, MemoryGpu, NumpyEngine
 
 VERSION = "1.2.3.4"
 PLAN = b"vtrt" + bytes(12) + (40).to_bytes(8, "little") + bytes((1, 2, 3, 4)) + bytes(12)
@@ -25,9 +25,8 @@ PLAN = b"vtrt" + bytes(12) + (40).to_bytes(8, "little") + bytes((1, 2, 3, 4)) + 
 def gpu(monkeypatch):
     """A GPU in memory where the runtime looks for one."""
     found = MemoryGpu()
-    library = Library(
-        "rtx", VERSION, "13", SimpleNamespace(TensorIOMode=MODES, IBuilderConfig=None)
-    )
+    module = SimpleNamespace(TensorIOMode=MODES, IBuilderConfig=None, **vars(LAYOUT))
+    library = Library("rtx", VERSION, "13", module)
     for name, value in {
         "load_library": lambda flavour: library,
         "first_device": lambda: Device("NVIDIA GeForce RTX 4090", 89),
@@ -137,6 +136,22 @@ def test_feeds_that_do_not_fit_are_refused(opened, gpu, feeds, message):
         with pytest.raises(InputError, match=message):
             runtime.run(feeds)
         assert "execute" not in gpu.calls
+
+
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [
+        ("format", "its tensor 'x' is not stored row by row"),
+        ("location", "its tensor 'x' is in host memory"),
+        ("shape", "its tensor 'x' is a shape, not data"),
+        ("address", "TensorRT refuses its buffer for 'x': it gave no reason"),
+        ("input", r"TensorRT refuses the shape \[8, 1, 8, 8\] for 'x'"),
+    ],
+)
+def test_engines_that_want_other_memory_are_refused(opened, gpu, odd, message):
+    with pytest.raises(InputError, match=message):
+        opened(odd=(odd,)).__enter__()
+    assert gpu.closed
 
 
 def test_an_inference_that_fails_is_one_line(opened):
