@@ -168,11 +168,20 @@ class _Served:
 
 
 def _check_numbers(scores: np.ndarray[Any, Any], path: Path) -> None:
-    """Raise InputError for NaN: such a file is broken, and its time says nothing."""
+    """Raise InputError for NaN: such a file is broken, and its time says nothing.
+
+    From an engine infinity is, too: it is what fp16 makes of values over 65504.
+    """
     import numpy as np
 
-    if np.issubdtype(scores.dtype, np.floating) and np.isnan(scores).any():
-        raise InputError(f"{path} returns NaN; its weights are damaged")
+    from ..accuracy.answers import likely_cause
+
+    engine = path.suffix.lower() == ".engine"
+    if not np.issubdtype(scores.dtype, np.floating):
+        return
+    if np.isnan(scores).any() or (engine and not np.isfinite(scores).all()):
+        found = "NaN or infinite values" if engine else "NaN"
+        raise InputError(f"{path} returns {found}; {likely_cause(path)}")
 
 
 def _images(payload: bytes, shape: list[int]) -> np.ndarray[Any, Any]:
