@@ -26,7 +26,7 @@ from .int8.search import make_search, sampler
 from .int8.settings import Int8Settings
 from .packages import need
 from .passes import INT8
-from .profiles import Profile, choose_profile
+from .profiles import TENSORRT, Profile, choose_profile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -200,6 +200,10 @@ def _check_plan(plan: Plan | None, model: Path, sha256: str, profile: Profile) -
         raise InputError(
             f"the plan was made for another file than {model} (sha256 {plan.model_sha256[:12]}…, "
             f"found {sha256[:12]}…); quantise without --plan"
+        )
+    if plan.profile == TENSORRT.name:
+        raise InputError(
+            "the plan was made for TensorRT; pass --backend trt, or quantise without --plan"
         )
     if plan.profile != profile.name:
         raise InputError(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .guard.drop import Drop
     from .guard.held_back import Judge
     from .guard.plan import Plan
+    from .int8.settings import Int8Settings
 
 __all__ = [
     "CalibrationData",
@@ -269,9 +270,19 @@ def _stage(source: Path, settings: TrtSettings, data: CalibrationData, made: Qua
             **({"images": record} if record else {}),
         },
         {"drop": None if trial.drop is None else trial.drop.to_json()},
-        f"nnc quantise {source.name} --backend trt --samples {settings.int8.samples} "
-        f"--seed {data.seed}",
+        _command(source, settings.int8, data.seed),
     )
+
+
+def _command(source: Path, settings: Int8Settings, seed: int) -> str:
+    """The line that made it, with what decides which images and ranges."""
+    words = [f"nnc quantise {shlex.quote(source.name)} --backend trt --samples {settings.samples}"]
+    if settings.calibration != "auto":
+        words.append(f"--calibration {settings.calibration}")
+    if settings.calibration == "percentile":
+        words.append(f"--percentile {settings.percentile:g}")
+    words += [f"--tool {tool}" for tool in settings.tools]
+    return " ".join((*words, f"--seed {seed}"))
 
 
 def _keep(model: ModelProto, card: ModelCard, path: Path, *, overwrite: bool) -> None:

@@ -74,12 +74,25 @@ def _batches(
     if value is None:
         return None
     parts = value.split(",")
-    if len(parts) != 3 or not all(part.strip().isdecimal() and len(part) < 8 for part in parts):
+    whole = all(part.isascii() and part.strip().isdecimal() and len(part) < 8 for part in parts)
+    if len(parts) != 3 or not whole:
         raise click.BadParameter(
             f"'{value}' is not MIN,OPT,MAX; expected three whole numbers, as in 1,8,64",
             param=parameter,
         )
     return tuple(int(part) for part in parts)
+
+
+def _target(_context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """A compute capability as its digits; 8.9 is 89."""
+    whole, point, part = value.partition(".")
+    digits = whole + part if point and len(part) == 1 else value
+    if digits not in TARGET_GPUS:
+        raise click.BadParameter(
+            f"'{value}' is not one of {', '.join(TARGET_GPUS)} (8.9 will do for 89)",
+            param=parameter,
+        )
+    return digits
 
 
 def engine_options(function: F) -> F:
@@ -114,7 +127,7 @@ def engine_options(function: F) -> F:
     )
     @click.option(
         "--target-gpu",
-        type=click.Choice(TARGET_GPUS),
+        callback=_target,
         metavar="auto|75|80|86|87|89|90|...",
         default="auto",
         show_default=True,
