@@ -125,8 +125,10 @@ def quantise(
         model = loaded
     else:
         int8 = settings.precision == "int8"
-        judged = settings.precision == "fp16" and data is not None
-        judged = judged and settings.int8.max_drop is not None
+        # Flags only permit fp16: there is no file to judge then.
+        typed = place is not None and place.library.strongly_typed
+        judged = typed and settings.precision == "fp16" and settings.int8.max_drop is not None
+        judged = judged and data is not None
         if int8 or judged:
             need("calibrating" if int8 else "judging fp16 on --data", "onnxruntime")
         model = prepare(loaded, source, _PASSES, runs_here=int8 or judged)

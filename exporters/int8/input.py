@@ -48,7 +48,9 @@ def prepare(
 
 def check_imports(model: ModelProto, source: str) -> int:
     """The opset; InputError unless the model states it once, and that of every other operator."""
-    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    versions = [
+        int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")
+    ]
     if len(versions) != 1:
         raise InputError(
             f"{source} imports the ONNX operators {len(versions)} times; expected once"

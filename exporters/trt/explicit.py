@@ -8,10 +8,13 @@ from ...errors import InputError
 from ..int8.input import check_imports, name_nodes
 from ..passes import run_passes
 from ..passes.graph import initialisers, producers
+from ..qdq.plan import MOVING
 from .rules import CHOSEN, LAYERS, hindrance
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from collections.abc import Mapping
+
+    from onnx import ModelProto, NodeProto
 
 __all__ = ["is_quantised", "prepare_explicit", "why_float"]
 
@@ -77,7 +80,16 @@ def why_float(model: ModelProto) -> dict[str, str]:
     for node in graph.node:
         if node.op_type not in LAYERS:
             continue
-        maker = made.get(node.input[0])
-        if maker is None or maker.op_type != "DequantizeLinear":
+        if not _dequantised(node.input[0], made):
             found[node.name] = hindrance(node, known) or CHOSEN
+        elif not _dequantised(node.input[1], made):
+            found[node.name] = "its weights are float"
     return found
+
+
+def _dequantised(name: str, made: Mapping[str, NodeProto]) -> bool:
+    """Whether a tensor comes from integers, be it through nodes that only move values."""
+    maker = made.get(name)
+    while maker is not None and maker.op_type in MOVING:
+        maker = made.get(maker.input[0])
+    return maker is not None and maker.op_type == "DequantizeLinear"

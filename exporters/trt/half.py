@@ -81,7 +81,8 @@ def _floats(graph: GraphProto) -> Iterator[tuple[TensorProto, str]]:
 
 def _bounds(graph: GraphProto) -> set[str]:
     """The constants that are nothing but bounds."""
-    bounds, others = set(), {value.name for value in graph.output}
+    bounds: set[str] = set()
+    others = {value.name for value in graph.output}
     for node in graph.node:
         for index, name in enumerate(node.input):
             (bounds if index in _BOUNDED.get(node.op_type, ()) else others).add(name)

@@ -236,4 +236,4 @@ def test_a_layer_with_float_weights_is_not_int8(tmp_path) -> None:
     result = quantise(described(path), tmp_path / "o.engine", None, RTX)
     layers = {one.name: one for one in result.sidecar.layers}
     assert layers["a"].precision == "int8"
-    assert layers["d"].precision == "fp16"
+    assert (layers["d"].precision, layers["d"].why) == ("fp16", "its weights are float")
