@@ -8,7 +8,6 @@ from ...errors import InputError
 from ..int8.input import check_imports, name_nodes
 from ..passes import run_passes
 from ..passes.graph import initialisers, producers
-from ..qdq.plan import MOVING
 from .rules import CHOSEN, LAYERS, hindrance
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["is_quantised", "prepare_explicit", "why_float"]
 
 _BORDERS = ("QuantizeLinear", "DequantizeLinear")
+_SHUFFLES = ("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+"""What TensorRT reads as a layer that only moves values."""
 _REMEDY = "quantise the float model it was made from"
 
 
@@ -90,6 +91,6 @@ def why_float(model: ModelProto) -> dict[str, str]:
 def _dequantised(name: str, made: Mapping[str, NodeProto]) -> bool:
     """Whether a tensor comes from integers, be it through nodes that only move values."""
     maker = made.get(name)
-    while maker is not None and maker.op_type in MOVING:
+    while maker is not None and maker.op_type in _SHUFFLES:
         maker = made.get(maker.input[0])
     return maker is not None and maker.op_type == "DequantizeLinear"
