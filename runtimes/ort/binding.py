@@ -19,7 +19,7 @@ def can_bind(ort: Any, device: str) -> bool:
     """Whether this ONNX Runtime hands out memory on ``device``.
 
     With a provider that comes as a plug-in, such as TensorRT RTX, older versions do not: ``cuda``
-    is to them what they were built for; to 1.32 it is NVIDIA's devices, whoever brings their memory.
+    is to them what they were built for; to 1.32 it is NVIDIA's, whoever brings their memory.
     """
     import numpy as np
 
