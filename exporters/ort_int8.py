@@ -28,7 +28,7 @@ from .int8.settings import Int8Settings
 from .int8.stored_weights import float_weights
 from .packages import need
 from .passes import INT8
-from .profiles import Profile, choose_profile
+from .profiles import TENSORRT, Profile, choose_profile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -228,6 +228,10 @@ def _check_plan(plan: Plan | None, model: Path, sha256: str, profile: Profile) -
         raise InputError(
             f"the plan was made for another file than {model} (sha256 {plan.model_sha256[:12]}…, "
             f"found {sha256[:12]}…); quantise without --plan"
+        )
+    if plan.profile == TENSORRT.name:
+        raise InputError(
+            "the plan was made for TensorRT; pass --backend trt, or quantise without --plan"
         )
     if plan.profile != profile.name:
         raise InputError(

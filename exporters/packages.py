@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 from ..errors import MissingError
+from ..runtimes.install import install_command
 
 __all__ = ["need"]
 
@@ -17,5 +18,5 @@ def need(step: str, *packages: str) -> None:
             name = "ONNX Runtime" if package == "onnxruntime" else package
             raise MissingError(
                 f"{step} needs {name}, which is not installed; "
-                f'install it with: pip install "nnc-toolchain[{extra}]"'
+                f"install it with: {install_command(extra)}"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from .int8.input import prepare
 from .packages import need
 from .trt.describe import describe
 from .trt.engine import build_engine, check_parses
-from .trt.explicit import check_explicit, is_quantised, why_float
+from .trt.explicit import is_quantised, prepare_explicit, why_float
 from .trt.float_weights import with_float_weights
 from .trt.half import in_half
 from .trt.int8 import judge_of, quantised_model
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from .guard.drop import Drop
     from .guard.held_back import Judge
     from .guard.plan import Plan
+    from .int8.settings import Int8Settings
 
 __all__ = [
     "CalibrationData",
@@ -64,9 +66,11 @@ class CalibrationData:
     """How they were drawn."""
 
 
-def check_place(output: Path, settings: TrtSettings, *, overwrite: bool = False) -> None:
+def check_place(
+    source: Path, output: Path, settings: TrtSettings, *, overwrite: bool = False
+) -> None:
     """Raise at once what `quantise` would raise of ``output``, the library and the GPU."""
-    kept = _check_outputs(output, settings, overwrite=overwrite)
+    kept = _check_outputs(source, output, settings, overwrite=overwrite)
     _place(settings, wait=kept is not None)
 
 
@@ -95,8 +99,9 @@ def quantise(
     """Build the engine of an ONNX file as ``output``, with its sidecar beside it.
 
     ``data`` is needed for int8 of a float file alone: it is calibrated and judged before anything
-    is built. A file with TensorRT's Q/DQ in it is built at once. ``plan`` is an earlier search's
-    choice, to be made again.
+    is built. With it, fp16 is judged, too, where the library computes what the file says. A file
+    with TensorRT's Q/DQ in it is built at once. ``plan`` is an earlier search's choice, to be made
+    again.
 
     Raises InputError for a model or setting that cannot be built, BudgetError where no int8 holds
     the limits, MissingError where this machine lacks the library or the GPU to build with: with
@@ -105,7 +110,7 @@ def quantise(
     from ..runtimes.onnx_model.files import load_model
 
     settings = settings or TrtSettings()
-    kept = _check_outputs(output, settings, overwrite=overwrite)
+    kept = _check_outputs(artifact.path, output, settings, overwrite=overwrite)
     place, lacking = _place(settings, wait=kept is not None)
     loaded = load_model(artifact.path)
     source = str(artifact.path)
@@ -116,13 +121,19 @@ def quantise(
     if is_quantised(loaded):
         if settings.precision != "int8":
             raise InputError(f"{source} is int8 already; build it with --precision int8")
-        check_explicit(loaded, source)
+        prepare_explicit(loaded, source)
         model = loaded
     else:
         int8 = settings.precision == "int8"
-        if int8:
-            need("calibrating", "onnxruntime")
-        model = prepare(loaded, source, _PASSES, runs_here=int8)
+        # Flags only permit fp16: there is no file to judge then.
+        typed = place is not None and place.library.strongly_typed
+        judged = typed and settings.precision == "fp16" and settings.int8.max_drop is not None
+        judged = judged and data is not None
+        if int8 or judged:
+            need("calibrating" if int8 else "judging fp16 on --data", "onnxruntime")
+        model = prepare(loaded, source, _PASSES, runs_here=int8 or judged)
+        if judged and data is not None:
+            judge = judge_of(model, data.held_back, card, settings.int8)
         if int8:
             if data is None:
                 raise InputError(f"{source} is float; int8 takes calibration images, pass --data")
@@ -148,7 +159,7 @@ def quantise(
     if settings.precision == "int8":
         whys = why_float(model)
         _refuse_all_float(model, whys, source)
-    if kept is not None:
+    if kept is not None and not _same_file(kept, artifact.path):
         _keep(model, card, kept, overwrite=overwrite)
     if place is None:
         raise MissingError(_unfinished(lacking, kept, output, settings))
@@ -184,13 +195,29 @@ def quantise(
     )
 
 
-def _check_outputs(output: Path, settings: TrtSettings, *, overwrite: bool) -> Path | None:
-    """Refuse early what cannot be written; the path of the Q/DQ file, where it is kept."""
+def _check_outputs(
+    source: Path, output: Path, settings: TrtSettings, *, overwrite: bool
+) -> Path | None:
+    """Refuse early what cannot be written; the path of the Q/DQ file, where it is kept.
+
+    A ``source`` that is that very file stays as it is, and is never replaced by another.
+    """
     check_output(output, overwrite=overwrite)
     check_output(sidecar_path(output), overwrite=overwrite)
     if not settings.keep_onnx:
         return None
-    return check_output(qdq_path(output), overwrite=overwrite)
+    kept = qdq_path(output)
+    if not _same_file(kept, source):
+        return check_output(kept, overwrite=overwrite)
+    if needs_images(source, settings.precision):
+        raise InputError(f"--keep-onnx would replace the model itself, {kept}; choose another -o")
+    return kept
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    with suppress(OSError):
+        return one.samefile(other)
+    return False
 
 
 def _place(settings: TrtSettings, *, wait: bool) -> tuple[Place | None, MissingError | None]:
@@ -206,14 +233,19 @@ def _place(settings: TrtSettings, *, wait: bool) -> tuple[Place | None, MissingE
 def _unfinished(
     lacking: MissingError | None, kept: Path | None, output: Path, settings: TrtSettings
 ) -> str:
-    words = ["nnc quantise", kept.name if kept else "", "--backend trt"]
+    words = ["nnc quantise", shlex.quote(kept.name if kept else ""), "--backend trt"]
+    if settings.flavour != "auto":
+        words.append(f"--flavour {settings.flavour}")
+    if settings.target_gpu != "auto":
+        words.append(f"--target-gpu {settings.target_gpu}")
     if settings.batch != DEFAULT_BATCH:
         words.append(f"--batch {','.join(map(str, settings.batch))}")
     if settings.workspace_mb is not None:
         words.append(f"--workspace-mb {settings.workspace_mb}")
+    words.append(f"-o {shlex.quote(output.name)}")
     return (
         f"{lacking}. The int8 model is in {kept}: on a machine that can build, "
-        f"{' '.join(words)} -o {output.name} makes the engine at once, without calibrating"
+        f"{' '.join(words)} makes the engine at once, without calibrating"
     )
 
 
@@ -240,9 +272,19 @@ def _stage(source: Path, settings: TrtSettings, data: CalibrationData, made: Qua
             **({"images": record} if record else {}),
         },
         {"drop": None if trial.drop is None else trial.drop.to_json()},
-        f"nnc quantise {source.name} --backend trt --samples {settings.int8.samples} "
-        f"--seed {data.seed}",
+        _command(source, settings.int8, data.seed),
     )
+
+
+def _command(source: Path, settings: Int8Settings, seed: int) -> str:
+    """The line that made it, with what decides which images and ranges."""
+    words = [f"nnc quantise {shlex.quote(source.name)} --backend trt --samples {settings.samples}"]
+    if settings.calibration != "auto":
+        words.append(f"--calibration {settings.calibration}")
+    if settings.calibration == "percentile":
+        words.append(f"--percentile {settings.percentile:g}")
+    words += [f"--tool {tool}" for tool in settings.tools]
+    return " ".join((*words, f"--seed {seed}"))
 
 
 def _keep(model: ModelProto, card: ModelCard, path: Path, *, overwrite: bool) -> None:
@@ -259,17 +301,20 @@ def _fp16_drop(judge: Judge | None, model: ModelProto, settings: TrtSettings) ->
     limit = settings.int8.max_drop
     if judge is None or limit is None:
         return None
+    int8 = settings.precision == "int8"
+    held = f"int8 holds the limit of {limit:g} points, but not with the rest in fp16"
+    unlike, more = (held, held) if int8 else ("fp16 fails", f"fp16 loses over {limit:g} points")
     try:
         drop = judge.drop(model, limit)
     except NncError as error:
         raise BudgetError(
-            f"int8 holds the limit of {limit:g} points, but not with the rest in fp16, which "
-            f"holds nothing over 65504 ({error}); build the float file with --precision fp32"
+            f"{unlike}, which holds nothing over 65504 ({error}); "
+            "build the float file with --precision fp32"
         ) from error
     if drop.points > limit:
         raise BudgetError(
-            f"int8 holds the limit of {limit:g} points, but with the rest in fp16 it loses more: "
-            f"{drop}; allow more (--max-drop), or build the float file with --precision fp32"
+            f"{more}: {drop}; allow more (--max-drop), "
+            "or build the float file with --precision fp32"
         )
     return drop
 

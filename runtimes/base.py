@@ -20,6 +20,7 @@ __all__ = [
     "PROVIDERS",
     "DeviceTimed",
     "DeviceTimes",
+    "Noted",
     "Runtime",
     "RuntimeOptions",
     "TensorSpec",
@@ -114,6 +115,14 @@ class DeviceTimed(Runtime, Protocol):
 
     def device_times(self) -> DeviceTimes | None:
         """Of the last ``run``; None where they cannot be told apart."""
+
+
+@runtime_checkable
+class Noted(Runtime, Protocol):
+    """A runtime that knows of something that a reader of its figures should."""
+
+    def notes(self) -> tuple[str, ...]:
+        """A line each; asked after the runs."""
 
 
 def check_place(device: str, threads: int) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, MissingError
 from .base import DEFAULT_OPTIONS, RuntimeOptions, TensorSpec, check_place
+from .install import install_command
 from .reasons import short_reason
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def load_network(path: Path) -> tuple[nn.Module, ModelCard]:
     except ImportError as error:
         raise MissingError(
             f"{path} needs PyTorch, which is not installed; "
-            'pip install "nnc-toolchain[train]", or use .onnx files only'
+            f"{install_command('train')}, or use .onnx files only"
         ) from error
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..runtimes.environment import describe_environment
+from ..runtimes.install import install_command
 from .tensorrt_state import TensorRtState, tensorrt_states
 
 __all__ = ["Backend", "Diagnosis", "diagnose"]
@@ -69,6 +70,8 @@ class Diagnosis:
     torch_cuda: str | None
     tensorrt: tuple[TensorRtState, ...]
     problems: tuple[str, ...]
+    hints: tuple[str, ...] = ()
+    """What might be added; nothing is wrong without it."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -82,7 +85,7 @@ def diagnose() -> Diagnosis:
     environment = describe_environment()
     gpus = environment["gpus"]
     torch_cuda = _torch_cuda()
-    problems = []
+    problems, hints = [], []
     if len(kinds) > 1:
         problems.append(
             f"{' and '.join(kinds)} are both installed and overwrite each other; mend it with: "
@@ -96,9 +99,9 @@ def diagnose() -> Diagnosis:
             "add CUDA with: pip install --force-reinstall torch torchvision"
         )
     if gpus and providers and "CUDAExecutionProvider" not in providers:
-        problems.append(
-            "there is a GPU, but this ONNX Runtime cannot use it; add it with: "
-            "pip uninstall -y onnxruntime && pip install onnxruntime-gpu"
+        hints.append(
+            "this ONNX Runtime is for the CPU; to measure .onnx files on the GPU, too, in an "
+            f"environment of its own: {install_command('gpu')}"
         )
     tensorrt = tensorrt_states()
     problems += [state.problem for state in tensorrt if state.problem]
@@ -109,6 +112,7 @@ def diagnose() -> Diagnosis:
         torch_cuda=torch_cuda,
         tensorrt=tensorrt,
         problems=tuple(problems),
+        hints=tuple(hints),
     )
 
 
@@ -125,14 +129,6 @@ def _backend(need: _Need, kinds: list[str], has_gpu: bool) -> Backend:
         missing=missing,
         add=install_command(extra) if missing else "",
     )
-
-
-def install_command(extra: str) -> str:
-    """The command that adds an extra: from the clone where nnc runs from one."""
-    root = Path(__file__).resolve().parents[1]
-    if (root / "pyproject.toml").is_file():
-        return f'pip install -e "{root}[{extra}]"'
-    return f'pip install "nnc-toolchain[{extra}]"'
 
 
 def _installed(module: str) -> bool:

@@ -42,14 +42,19 @@ def _state(flavour: str, device: Device | None) -> TensorRtState:
     targets = library.targets
     names = ", ".join(map(capability_name, targets))
     here = "" if device is None else f"{device.name}, {capability_name(device.capability)}"
+    lacks = "" if device is None else _driver_too_old(library.cuda, device.cuda)
     if targets:
         builds = f"for compute capability {names}, with or without a GPU"
+    elif lacks:
+        builds = f"nothing: {lacks}"
     elif device is not None:
         builds = f"for the GPU of this machine ({here})"
     else:
         builds = "nothing: it needs a GPU to build"
     if device is None:
         runs = "nothing: there is no GPU"
+    elif lacks:
+        runs = f"nothing: {lacks}"
     elif targets and device.capability not in targets:
         runs = f"nothing: it knows compute capability {names}, not this GPU's ({here})"
     elif not has_cuda_python() and importlib.util.find_spec("torch") is None:
@@ -57,3 +62,11 @@ def _state(flavour: str, device: Device | None) -> TensorRtState:
     else:
         runs = f"its engines, on the GPU of this machine ({here})"
     return TensorRtState(flavour, library.version, library.cuda, builds, runs, "")
+
+
+def _driver_too_old(library: str, driver: str) -> str:
+    """Why a library for one CUDA does not work with this driver; empty where it does."""
+    served = driver.partition(".")[0]
+    if not (library.isdecimal() and served.isdecimal()) or int(served) >= int(library):
+        return ""
+    return f"it is built for CUDA {library}, and the driver serves {driver} at most; update that"

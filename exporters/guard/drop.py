@@ -51,6 +51,11 @@ class Drop:
         if self.labelled:
             whole = "" if self.float_top1 is None else f" of {100 * self.float_top1:.2f}"
             text = f"{self.points:+.2f} points of top-1 lost{whole} ({interval})"
+            if self.points < 0:
+                # A loss below nothing is a gain; its interval turns round with it.
+                low, high = -self.high, -self.low
+                interval = f"99% interval {low:+.2f} to {high:+.2f}, {self.images} images"
+                text = f"{-self.points:+.2f} points of top-1 gained{whole} ({interval})"
         else:
             text = f"{self.points:.2f} % of the answers changed ({interval})"
         if self.others:

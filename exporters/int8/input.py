@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from onnx import ModelProto
 
-__all__ = ["input_shape", "prepare"]
+__all__ = ["check_imports", "input_shape", "name_nodes", "prepare"]
 
 LOWEST_OPSET = 13
 """From here on QuantizeLinear takes a scale per channel."""
@@ -41,10 +41,29 @@ def prepare(
     input_shape(model, source)
     _refuse_weights(model, source)
     run_passes(model, passes)
-    _name_nodes(model)
+    name_nodes(model)
     if runs_here:
         _refuse_unknown_operators(model, source)
     return model
+
+
+def check_imports(model: ModelProto, source: str) -> int:
+    """The opset; InputError unless the model states it once, and that of every other operator."""
+    versions = [
+        int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")
+    ]
+    if len(versions) != 1:
+        raise InputError(
+            f"{source} imports the ONNX operators {len(versions)} times; expected once"
+        )
+    domains = {entry.domain for entry in model.opset_import} | {"", "ai.onnx"}
+    for node in model.graph.node:
+        if node.domain not in domains:
+            raise InputError(
+                f"{source}: node '{node.name or node.op_type}' is of domain '{node.domain}', which "
+                "the file does not import; export it again"
+            )
+    return versions[0]
 
 
 def input_shape(model: ModelProto, source: str) -> tuple[int | None, ...]:
@@ -137,7 +156,7 @@ def _refuse_unknown_operators(model: ModelProto, source: str) -> None:
         raise InputError(f"{source}: ONNX Runtime cannot run it: {short_reason(error)}") from error
 
 
-def _name_nodes(model: ModelProto) -> None:
+def name_nodes(model: ModelProto) -> None:
     """Give each node a name of its own: what stays float is chosen by name. Most keep theirs."""
     taken = {node.name for node in model.graph.node}
     used: set[str] = set()
@@ -155,12 +174,8 @@ def _name_nodes(model: ModelProto) -> None:
 def _raise_opset(model: ModelProto, source: str) -> ModelProto:
     from onnx import version_converter
 
-    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
-    if len(versions) != 1:
-        raise InputError(
-            f"{source} imports the ONNX operators {len(versions)} times; expected once"
-        )
-    if versions[0] >= LOWEST_OPSET:
+    version = check_imports(model, source)
+    if version >= LOWEST_OPSET:
         return model
     # The converter knows weights only as graph inputs up to IR 3 and as plain initialisers after.
     run_passes(model, ("strip_metadata", "constants"))
@@ -168,6 +183,6 @@ def _raise_opset(model: ModelProto, source: str) -> ModelProto:
         return version_converter.convert_version(model, CONVERT_TO_OPSET)
     except Exception as error:  # the converter raises whatever its C++ side throws
         raise InputError(
-            f"{source} uses opset {versions[0]}, {LOWEST_OPSET} or later is needed, and it cannot "
+            f"{source} uses opset {version}, {LOWEST_OPSET} or later is needed, and it cannot "
             "be converted; export it again with a later opset"
         ) from error

@@ -55,6 +55,8 @@ def describe(
         capability=None if device is None else device.capability,
         targets=place.targets,
         layers=built.layers,
+        layers_requested=not library.strongly_typed,
+        tf32=built.tf32,
         calibration=calibration,
         build_seconds=round(built.seconds, 3),
     )

@@ -19,6 +19,7 @@ from ...runtimes.trt.compat import (
     parse_onnx,
     read_timing_cache,
     use_timing_cache,
+    uses_tf32,
 )
 from ...runtimes.trt.sidecar import LayerPrecision
 from .rules import LAYERS
@@ -52,6 +53,7 @@ class Built:
     outputs: tuple[TensorSpec, ...]
     batch: tuple[int, int, int]
     layers: tuple[LayerPrecision, ...]
+    tf32: bool
     seconds: float
     warnings: tuple[str, ...]
 
@@ -88,6 +90,8 @@ def build_engine(
     batch = _set_batches(builder, network, config, spec, settings, source)
     if timings is not None:
         use_timing_cache(config, timings.read())
+    # What came before was no reason to fail: timings that do not fit, say.
+    notes.errors.clear()
     start = time.monotonic()
     plan = build_plan(library, builder, network, config)
     seconds = time.monotonic() - start
@@ -102,6 +106,7 @@ def build_engine(
         tuple(_tensor(network.get_output(index)) for index in range(network.num_outputs)),
         batch,
         _layers(network, library, settings, model, whys or {}),
+        uses_tf32(library, config),
         seconds,
         tuple(notes.warnings),
     )
@@ -139,7 +144,7 @@ class _Notes:
             log.debug("TensorRT: %s", text)
 
     def failure(self, model: ModelProto) -> str:
-        """The first error, with the ONNX node that it is about, if it names one."""
+        """The first error of the build, with the ONNX node that it is about, if it names one."""
         if not self.errors:
             return "it gave no reason; -vv shows its log"
         text = _PLACE_IN_LIBRARY.sub("", self.errors[0])
@@ -159,7 +164,12 @@ def _more_memory(errors: Sequence[str], workspace_mb: int | None) -> str:
 def _told(fault: ParserFault, model: ModelProto) -> str:
     op, name = fault.op, fault.node
     number = name.removeprefix("number ")
-    if name != number and number.isdigit() and int(number) < len(model.graph.node):
+    if (
+        name != number
+        and number.isascii()
+        and number.isdecimal()
+        and int(number) < len(model.graph.node)
+    ):
         node = model.graph.node[int(number)]
         op, name = node.op_type, node.name
     where = f"{op or 'node'} '{name}'" if name else "the model"
@@ -202,16 +212,16 @@ def _layers(
 ) -> tuple[LayerPrecision, ...]:
     """What the layers with weights compute in, by the network as the library read it."""
     ops = {node.name: node.op_type for node in model.graph.node if node.op_type in LAYERS}
-    makers: dict[str, str] = {}
+    makers: dict[str, Any] = {}
     found = []
     for index in range(network.num_layers):
         layer = network.get_layer(index)
         for output in range(layer.num_outputs):
-            makers[layer.get_output(output).name] = layer.type.name
+            makers[layer.get_output(output).name] = layer
         if layer.type.name not in _WEIGHTED:
             continue
         first = layer.get_input(0)
-        int8 = makers.get(first.name) == "DEQUANTIZE"
+        int8 = all(_dequantised(layer, index, makers) for index in (0, 1))
         precision = "int8" if int8 else _PRECISIONS.get(dtype_name(first.dtype), "fp32")
         if not int8 and not library.strongly_typed and settings.precision != "fp32":
             precision = "fp16"
@@ -220,3 +230,18 @@ def _layers(
             LayerPrecision(layer.name, ops.get(layer.name, layer.type.name), precision, why)
         )
     return tuple(found)
+
+
+def _dequantised(layer: Any, index: int, makers: Mapping[str, Any]) -> bool:
+    """Whether an input comes from integers, be it through a layer that only moves values.
+
+    Weights that are no input of their own are constants of the layer, and float.
+    """
+    while index < layer.num_inputs:
+        maker = makers.get(layer.get_input(index).name)
+        if maker is None or maker.type.name == "DEQUANTIZE":
+            return maker is not None
+        if maker.type.name != "SHUFFLE":
+            return False
+        layer, index = maker, 0
+    return False

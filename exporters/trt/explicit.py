@@ -5,15 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import InputError
+from ..int8.input import check_imports, name_nodes
+from ..passes import run_passes
 from ..passes.graph import initialisers, producers
 from .rules import CHOSEN, LAYERS, hindrance
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from collections.abc import Mapping
 
-__all__ = ["check_explicit", "is_quantised", "why_float"]
+    from onnx import ModelProto, NodeProto
+
+__all__ = ["is_quantised", "prepare_explicit", "why_float"]
 
 _BORDERS = ("QuantizeLinear", "DequantizeLinear")
+_SHUFFLES = ("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+"""What TensorRT reads as a layer that only moves values."""
 _REMEDY = "quantise the float model it was made from"
 
 
@@ -25,11 +31,19 @@ def is_quantised(model: ModelProto) -> bool:
     )
 
 
-def check_explicit(model: ModelProto, source: str) -> None:
-    """Raise InputError, naming the model by ``source``, unless all its Q/DQ is TensorRT's kind.
+def prepare_explicit(model: ModelProto, source: str) -> None:
+    """Write a Q/DQ model as nnc's own are written, in place: constants stored, every node named.
 
-    That is symmetric int8, with float biases, and no operator that computes on integers.
+    Raises InputError, naming the model by ``source``, unless all its Q/DQ is TensorRT's kind: that
+    is symmetric int8, with float biases, and no operator that computes on integers.
     """
+    check_imports(model, source)
+    run_passes(model, ("constants", "spelling"))
+    name_nodes(model)
+    _check_pairs(model, source)
+
+
+def _check_pairs(model: ModelProto, source: str) -> None:
     import numpy as np
     from onnx import TensorProto, numpy_helper
 
@@ -67,7 +81,16 @@ def why_float(model: ModelProto) -> dict[str, str]:
     for node in graph.node:
         if node.op_type not in LAYERS:
             continue
-        maker = made.get(node.input[0])
-        if maker is None or maker.op_type != "DequantizeLinear":
+        if not _dequantised(node.input[0], made):
             found[node.name] = hindrance(node, known) or CHOSEN
+        elif not _dequantised(node.input[1], made):
+            found[node.name] = "its weights are float"
     return found
+
+
+def _dequantised(name: str, made: Mapping[str, NodeProto]) -> bool:
+    """Whether a tensor comes from integers, be it through nodes that only move values."""
+    maker = made.get(name)
+    while maker is not None and maker.op_type in _SHUFFLES:
+        maker = made.get(maker.input[0])
+    return maker is not None and maker.op_type == "DequantizeLinear"

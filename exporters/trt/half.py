@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from ...errors import InputError
+from ..int8.input import check_imports
 from ..passes.graph import subgraphs
 
 if TYPE_CHECKING:
-    from collections.abc import MutableSequence
+    from collections.abc import Iterator, MutableSequence
 
-    from onnx import AttributeProto, ModelProto, TensorProto
+    from onnx import GraphProto, ModelProto, TensorProto
 
 __all__ = ["LOWEST_OPSET", "in_half"]
+
+log = logging.getLogger(__name__)
 
 LOWEST_OPSET = 19
 """From here on QuantizeLinear takes fp16."""
@@ -20,14 +24,21 @@ LOWEST_OPSET = 19
 _FLOAT_INPUTS = {"Resize": (1, 2), "Upsample": (1,)}
 """Inputs that the standard has in float32 whatever the type of the rest."""
 
+_BOUNDED = {"Clip": (1, 2), "Min": (0, 1), "Max": (0, 1)}
+"""Inputs that may be bounds: one over what fp16 holds bounds nothing, and may be clipped."""
+
+_PRECISION = 2.0**-11
+"""What rounding to fp16 takes from the greatest value of a tensor anyway."""
+
 
 def in_half(model: ModelProto, source: str) -> ModelProto:
     """``model`` computing in fp16, with float32 inputs and outputs as before; a copy.
 
-    What Q/DQ pairs make int8 stays int8. Raises InputError, naming the model by ``source``, where
-    a weight is too large for fp16, the model has nested graphs, or it cannot have opset 19.
+    What Q/DQ pairs make int8 stays int8. A warning says where values change by more than rounding.
+    Raises InputError, naming the model by ``source``, where a weight is too large for fp16 or the
+    scale of a Q/DQ pair too small, the model has nested graphs, or it cannot have opset 19.
     """
-    from onnx import ModelProto
+    from onnx import ModelProto, TensorProto
 
     if sum(1 for _ in subgraphs(model.graph)) > 1:
         raise InputError(
@@ -39,20 +50,54 @@ def in_half(model: ModelProto, source: str) -> ModelProto:
     graph = half.graph
     del graph.value_info[:]
     kept = _read_as_float(half)
-    for tensor in graph.initializer:
-        if tensor.name not in kept:
-            _narrow(tensor, source)
+    bounds, scales = _bounds(graph), _scales(graph)
+    changed: list[str] = []
+    for tensor, name in _floats(graph):
+        if name not in kept:
+            changed += _narrow(tensor, name, source, bound=name in bounds, scale=name in scales)
+    if changed:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        log.warning("%s in fp16: %s%s; compare its answers with float's", source, changed[0], more)
     for node in graph.node:
         for item in node.attribute:
-            _narrow_attribute(item, source)
+            if item.name in ("to", "dtype") and item.i == TensorProto.FLOAT:
+                item.i = TensorProto.FLOAT16
     _cast_borders(half)
     return half
+
+
+def _floats(graph: GraphProto) -> Iterator[tuple[TensorProto, str]]:
+    """The float32 constants, with the name that nodes read them by."""
+    from onnx import TensorProto
+
+    for tensor in graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT:
+            yield tensor, tensor.name
+    for node in graph.node:
+        for item in node.attribute:
+            if item.HasField("t") and item.t.data_type == TensorProto.FLOAT:
+                yield item.t, node.output[0]
+
+
+def _bounds(graph: GraphProto) -> set[str]:
+    """The constants that are nothing but bounds."""
+    bounds: set[str] = set()
+    others = {value.name for value in graph.output}
+    for node in graph.node:
+        for index, name in enumerate(node.input):
+            (bounds if index in _BOUNDED.get(node.op_type, ()) else others).add(name)
+    return bounds - others
+
+
+def _scales(graph: GraphProto) -> set[str]:
+    kinds = ("QuantizeLinear", "DequantizeLinear")
+    return {node.input[1] for node in graph.node if node.op_type in kinds}
 
 
 def _raised(model: ModelProto, source: str) -> ModelProto:
     from onnx import version_converter
 
-    version = next(e.version for e in model.opset_import if e.domain in ("", "ai.onnx"))
+    version = check_imports(model, source)
     if version >= LOWEST_OPSET:
         return model
     try:
@@ -73,31 +118,34 @@ def _read_as_float(model: ModelProto) -> set[str]:
     }
 
 
-def _narrow(tensor: TensorProto, source: str) -> None:
+def _narrow(
+    tensor: TensorProto, name: str, source: str, *, bound: bool, scale: bool
+) -> Iterator[str]:
+    """Round a constant to fp16; yields what is more than rounding, in words."""
     import numpy as np
-    from onnx import TensorProto, numpy_helper
+    from onnx import numpy_helper
 
-    if tensor.data_type != TensorProto.FLOAT:
-        return
     values = numpy_helper.to_array(tensor)
-    # Bounds such as Clip's may be the greatest float32; they bound nothing in fp16 either.
-    limit = np.finfo(np.float16).max
-    if values.size > 1 and np.abs(values).max() > limit:
+    limit = float(np.finfo(np.float16).max)
+    sizes = np.abs(values[np.isfinite(values)])
+    greatest = float(sizes.max(initial=0))
+    if greatest > limit and not bound:
         raise InputError(
-            f"{source}: '{tensor.name}' holds {np.abs(values).max():g}, more than fp16 can; "
-            "pass --precision fp32"
+            f"{source}: '{name}' holds {greatest:g}, more than fp16 can; pass --precision fp32"
         )
-    narrowed = values.clip(-limit, limit).astype(np.float16)
+    inside = np.where(np.isfinite(values), values.clip(-limit, limit), values)
+    narrowed = inside.astype(np.float16)
+    lost = np.abs(values[(narrowed == 0) & (values != 0)])
+    if lost.size and scale:
+        raise InputError(
+            f"{source}: the scale '{name}' holds {lost.max():g}, less than fp16 can; "
+            "pass --precision fp32, or quantise the float model it was made from"
+        )
     tensor.CopyFrom(numpy_helper.from_array(narrowed, tensor.name))
-
-
-def _narrow_attribute(item: AttributeProto, source: str) -> None:
-    from onnx import TensorProto
-
-    if item.HasField("t"):
-        _narrow(item.t, source)
-    elif item.name in ("to", "dtype") and item.i == TensorProto.FLOAT:
-        item.i = TensorProto.FLOAT16
+    if limit < greatest < np.finfo(np.float32).max:
+        yield f"the bound {greatest:g} in '{name}' becomes {limit:g}"
+    if lost.size and lost.max() > _PRECISION * greatest:
+        yield f"{lost.size} value(s) of '{name}' that are not 0 become 0, up to {lost.max():g}"
 
 
 def _cast_borders(model: ModelProto) -> None:

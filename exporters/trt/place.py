@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
-from ...errors import InputError
+from ...errors import InputError, MissingError, NncError
 from ...runtimes.gpu.driver import Device, first_device
+from ...runtimes.trt import compat
 from ...runtimes.trt.callbacks import new_logger
 from ...runtimes.trt.compat import Library, load_library, new_builder
 from .timings import Timings
 
 __all__ = ["Place", "find_place"]
+
+log = logging.getLogger(__name__)
 
 _ALONE = 75
 """Turing: an engine for it is for nothing else."""
@@ -37,15 +41,34 @@ def find_place(flavour: str, target_gpu: str) -> Place:
     """The library of ``flavour``, checked to build here for ``target_gpu``.
 
     ``auto`` is the GPU of this machine; without one, every GPU that the library can build for at
-    once. Raises MissingError where the library is not installed or needs a GPU that is not there,
-    InputError for a GPU that it cannot build for.
+    once. Of several libraries, ``auto`` takes the first that can build here. Raises MissingError
+    where the library is not installed or needs a GPU that is not there, InputError for a GPU that
+    it cannot build for.
     """
+    installed = compat.installed_flavours() if flavour == "auto" else ()
+    first, *others = installed or (flavour,)
+    try:
+        return _place_of(first, target_gpu)
+    except MissingError as error:
+        for other in others:
+            try:
+                place = _place_of(other, target_gpu)
+            except NncError:
+                continue
+            log.info("%s; building with %s", error, place.library.title)
+            return place
+        raise
+
+
+def _place_of(flavour: str, target_gpu: str) -> Place:
     library = load_library(flavour)
     new_builder(library, new_logger(library, lambda *_: None))
     device = first_device()
     if target_gpu != "auto":
         return _for_target(library, device, int(target_gpu))
     if not library.targets:
+        if device is None:
+            raise _without_gpu(library)
         return Place(library, device, ())
     if device is not None and device.capability in library.targets:
         return Place(library, None, (device.capability,))
@@ -66,10 +89,19 @@ def _for_target(library: Library, device: Device | None, target: int) -> Place:
             f"{library.title} cannot build for compute capability {target}; expected one of "
             f"{', '.join(map(str, library.targets))}"
         )
-    if device is None or device.capability != target:
-        here = f"{device.name} with {device.capability}" if device else "none that CUDA sees"
+    if device is None:
+        raise _without_gpu(library)
+    if device.capability != target:
         raise InputError(
-            f"{library.title} builds for the GPU of the machine it runs on, which is {here}; "
-            f"run this on the machine with compute capability {target}, or use --flavour rtx"
+            f"{library.title} builds for the GPU of the machine it runs on, which is {device.name} "
+            f"with {device.capability}; run this on the machine with compute capability {target}, "
+            "or use --flavour rtx"
         )
     return Place(library, device, ())
+
+
+def _without_gpu(library: Library) -> MissingError:
+    return MissingError(
+        f"{library.title} builds for the GPU of the machine it runs on, and CUDA's driver knows "
+        "none here; check with nvidia-smi, or use --flavour rtx, which builds without one"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from ...errors import InputError
@@ -68,6 +69,9 @@ class TrtSettings:
             raise InputError(
                 f"workspace of {self.workspace_mb} MB: expected 1 to {_MOST_WORKSPACE_MB}"
             )
+        # 8.9 is how NVIDIA writes what its libraries call 89.
+        if re.fullmatch(r"\d+\.\d", self.target_gpu, re.ASCII):
+            object.__setattr__(self, "target_gpu", self.target_gpu.replace(".", ""))
         if self.target_gpu not in TARGET_GPUS:
             raise InputError(
                 f"target GPU '{self.target_gpu}': expected one of {', '.join(TARGET_GPUS)}"

@@ -68,6 +68,16 @@ def class_indices(values: np.ndarray[Any, Any], classes: int) -> np.ndarray[Any,
     return found.astype(np.int64)
 
 
+def likely_cause(path: Path) -> str:
+    """Of scores that are no numbers: an engine's fp16 comes before damaged weights."""
+    if path.suffix.lower() != ".engine":
+        return "its weights are damaged"
+    return (
+        "likely values over 65504, which fp16 cannot hold (build it with --precision fp32), else "
+        "its weights are damaged"
+    )
+
+
 def predict(
     runtime: Runtime,
     images: np.ndarray[Any, Any],
@@ -104,7 +114,7 @@ def predict(
             )
         scores = scores.reshape(batch, classes)[:count]
         if not np.isfinite(scores.astype(np.float64)).all():
-            raise InputError(f"{path} returns NaN or infinite scores; its weights are damaged")
+            raise InputError(f"{path} returns NaN or infinite scores; {likely_cause(path)}")
         found[start : start + count] = scores.argmax(axis=1)
         if labels is not None and top is not None:
             top[start : start + count] = _rank(scores, labels[start : start + count]) < TOP

@@ -190,6 +190,7 @@ class _Launch:
     def _memory(self, subject: Subject, worker: WorkerProcess) -> None:
         try:
             peak = worker.peak_memory_bytes()
+            subject.notes = worker.notes()
         except (NncError, ChildError) as error:
             subject.fail(error)
             return

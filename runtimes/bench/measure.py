@@ -126,6 +126,7 @@ def _warnings(
         if same and other.path != subject.path:
             yield f"holds the same bytes as {other.path.name}"
             break
+    yield from subject.notes
     if accuracy is not None:
         yield from accuracy.warnings
     for one in latencies:

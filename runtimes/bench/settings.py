@@ -72,6 +72,8 @@ class BenchSettings:
             raise InputError("a profile sets layers under the roofline; expected both, or neither")
         if self.provider is not None and "cuda" not in self.devices:
             raise InputError(f"provider '{self.provider}' runs on a GPU; use --device cuda")
+        if self.allow_fallback and "cuda" not in self.devices:
+            raise InputError("on the CPU nothing falls back; leave out --allow-fallback")
         _ = self.options
         if self.rounds is not None:
             _whole("rounds", self.rounds, LEAST_ROUNDS, 10_000)

@@ -36,6 +36,8 @@ class Subject:
     """One value a launch, with the headline's threads."""
     first_ms: list[float] = field(default_factory=list)
     peak_memory: int | None = None
+    notes: tuple[str, ...] = ()
+    """What its runtime said of how it was run."""
     rounds: dict[Pair, list[list[TimedRound]]] = field(default_factory=dict)
     """By threads and batch size: launches, rounds."""
     error: str | None = None

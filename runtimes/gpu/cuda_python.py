@@ -27,7 +27,7 @@ class CudaPythonGpu:
         self._cuda = cuda = _bindings()
         self._device: list[int] = []
         self._host: list[int] = []
-        self._graphs: list[Any] = []
+        self._graph: Any = None
         self._events: list[Any] = []
         self._stream: Any = None
         try:
@@ -93,29 +93,35 @@ class CudaPythonGpu:
 
     def capture(self, work: Callable[[], bool]) -> Callable[[], None] | None:
         """Stream capture, then ``cudaGraphLaunch``."""
+        self._drop_graph()
         cuda, stream = self._cuda, self._stream
         mode = cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         if int(cuda.cudaStreamBeginCapture(stream, mode)[0]) != 0:
             return None
-        queued = work()
-        error, graph = cuda.cudaStreamEndCapture(stream)
+        queued = False
+        try:
+            queued = work()
+        finally:
+            error, graph = cuda.cudaStreamEndCapture(stream)
+            if int(error) != 0:
+                # What broke the capture stays as the last error until it is read.
+                cuda.cudaGetLastError()
+            elif not queued:
+                cuda.cudaGraphDestroy(graph)
         if int(error) != 0 or not queued:
-            # What broke the capture stays as the last error until it is read.
-            cuda.cudaGetLastError()
             return None
         error, launchable = cuda.cudaGraphInstantiateWithFlags(graph, 0)
         cuda.cudaGraphDestroy(graph)
         if int(error) != 0:
             cuda.cudaGetLastError()
             return None
-        self._graphs.append(launchable)
+        self._graph = launchable
         return lambda: self._ask(cuda.cudaGraphLaunch(launchable, stream))
 
     def close(self) -> None:
         """Free graphs, events, the stream and all memory; errors no longer matter."""
         cuda = self._cuda
-        for graph in self._graphs:
-            cuda.cudaGraphExecDestroy(graph)
+        self._drop_graph()
         for event in self._events:
             cuda.cudaEventDestroy(event)
         for address in self._device:
@@ -124,8 +130,13 @@ class CudaPythonGpu:
             cuda.cudaFreeHost(address)
         if self._stream is not None:
             cuda.cudaStreamDestroy(self._stream)
-        self._graphs, self._events, self._device, self._host = [], [], [], []
+        self._events, self._device, self._host = [], [], []
         self._stream = None
+
+    def _drop_graph(self) -> None:
+        if self._graph is not None:
+            self._cuda.cudaGraphExecDestroy(self._graph)
+        self._graph = None
 
     def _copy(self, target: int, source: int, size: int, kind: Any) -> None:
         self._ask(self._cuda.cudaMemcpyAsync(target, source, size, kind, self._stream))

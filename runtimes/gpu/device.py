@@ -6,10 +6,12 @@ By whichever package is there, cuda-python or PyTorch.
 from __future__ import annotations
 
 import importlib.util
+import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...errors import MissingError
+from .driver import first_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = ["Gpu", "capability_name", "open_gpu"]
+
+
+log = logging.getLogger(__name__)
 
 
 class Gpu(Protocol):
@@ -53,6 +58,7 @@ class Gpu(Protocol):
         """What ``work`` queues as a CUDA graph: a function that queues it at once.
 
         None where it cannot be captured. ``work`` returns whether it could queue; it is not run.
+        The graph before goes: it must not be queued any more.
         """
 
     def close(self) -> None:
@@ -60,15 +66,22 @@ class Gpu(Protocol):
 
 
 def open_gpu() -> Gpu:
-    """The first CUDA device, by cuda-python where it is installed, else by PyTorch.
+    """The first CUDA device, by cuda-python where that works, else by PyTorch.
 
     Raises MissingError, in one line, where neither is installed or there is no usable GPU.
     """
+    has_torch = importlib.util.find_spec("torch") is not None
     if has_cuda_python():
         from .cuda_python import CudaPythonGpu
 
-        return CudaPythonGpu()
-    if importlib.util.find_spec("torch") is not None:
+        try:
+            return CudaPythonGpu()
+        except MissingError as error:
+            # It may be made for a later CUDA than the driver serves.
+            if not has_torch or first_device() is None:
+                raise
+            log.info("%s; using PyTorch", error)
+    if has_torch:
         from .pytorch import TorchGpu
 
         return TorchGpu()

@@ -18,8 +18,8 @@ __all__ = ["BoundSession", "can_bind"]
 def can_bind(ort: Any, device: str) -> bool:
     """Whether this ONNX Runtime hands out memory on ``device``.
 
-    With a provider that comes as a plug-in, such as TensorRT RTX, older versions do not: their
-    Python side knows the devices alone that it was built for.
+    With a provider that comes as a plug-in, such as TensorRT RTX, older versions do not: ``cuda``
+    is to them what they were built for; to 1.32 it is NVIDIA's, whoever brings their memory.
     """
     import numpy as np
 

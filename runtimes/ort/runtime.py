@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, MissingError
 from ...whole_files import check_input
 from ..base import DEFAULT_OPTIONS, RuntimeOptions, TensorSpec, check_place
+from ..install import install_command
 from ..onnx_model.files import check_external_data, may_have_external_data
 from ..reasons import short_reason
 from .binding import BoundSession, can_bind
-from .providers import start_session
+from .providers import left_to_others, start_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["OrtRuntime"]
 
-log = logging.getLogger(__name__)
-
+_COPIES = (
+    "this ONNX Runtime binds no inputs and outputs with that provider: its latency has the copies "
+    "from and to pageable memory in it"
+)
 _DTYPES = {"float": "float32", "double": "float64"}
 
 
@@ -54,6 +56,7 @@ class OrtRuntime:
         self._threads = threads
         self._session: Any = None
         self._bound: BoundSession | None = None
+        self._notes: tuple[str, ...] = ()
         self._inputs: tuple[TensorSpec, ...] = ()
         self._outputs: tuple[TensorSpec, ...] = ()
 
@@ -73,7 +76,7 @@ class OrtRuntime:
         except ImportError as error:
             raise MissingError(
                 f"ONNX Runtime is needed to run {self._path}; "
-                'pip install "nnc-toolchain[cpu]" (or [gpu] for CUDA, never both)'
+                f"{install_command('cpu')} (or [gpu] for CUDA, never both)"
             ) from error
         check_input(self._path)
         if may_have_external_data(self._path):
@@ -85,11 +88,13 @@ class OrtRuntime:
         self._inputs = tuple(_spec(value) for value in session.get_inputs())
         self._outputs = tuple(_spec(value) for value in session.get_outputs())
         if self._device == "cuda":
+            kind = self._options.provider or "cuda"
+            self._notes = tuple(f"{kind} leaves {left}" for left in left_to_others(session, kind))
             if can_bind(ort, "cuda"):
                 names = [spec.name for spec in self._outputs]
                 self._bound = BoundSession(ort, session, names, "cuda")
             else:
-                log.info("%s: ONNX Runtime copies inputs and outputs itself", self._path)
+                self._notes += (_COPIES,)
         return self
 
     def __exit__(
@@ -115,6 +120,10 @@ class OrtRuntime:
                 f"{self._path}: ONNX Runtime cannot run it: {short_reason(error)}"
             ) from error
         return {spec.name: value for spec, value in zip(self._outputs, results, strict=True)}
+
+    def notes(self) -> tuple[str, ...]:
+        """What the provider left to others, and whether copies are part of the computing."""
+        return self._notes
 
     def device_times(self) -> DeviceTimes | None:
         """Of the last `run`, by the host's clock; None where inputs and outputs are not bound."""

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ...errors import MissingError
+from ..install import install_command
 from ..workers.child import Reply, serve
 
 if TYPE_CHECKING:
@@ -81,6 +82,6 @@ def _prepare(cpus: list[int] | None) -> None:
         import onnxruntime  # noqa: F401
     except ImportError as error:
         raise MissingError(
-            'ONNX Runtime is needed to measure the roofline; pip install "nnc-toolchain[cpu]" '
+            f"ONNX Runtime is needed to measure the roofline; {install_command('cpu')} "
             "or pass --no-roofline"
         ) from error

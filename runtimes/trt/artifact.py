@@ -11,7 +11,7 @@ from ...whole_files import sha256_of
 from ..artifact_record import Artifact
 from ..card_overrides import CardOverrides, overridden
 from ..onnx_model.graph import LayerFacts
-from .preflight import check_digest, refuse_without_sidecar
+from .preflight import HEADER_BYTES, check_digest, check_header, refuse_without_sidecar
 from .sidecar import read_sidecar
 
 if TYPE_CHECKING:
@@ -31,9 +31,15 @@ def read_engine(
     """
     sidecar = read_sidecar(path)
     digest = sha256_of(path)
+    if sidecar is None and not trust:
+        raise refuse_without_sidecar(path)
+    if sidecar is not None:
+        check_digest(path, sidecar, digest)
+    with path.open("rb") as stream:
+        header = check_header(stream.read(HEADER_BYTES), path, sidecar, path.stat().st_size)
+    if header.flavour != "tensorrt":
+        runtime = f"{runtime}-{header.flavour}"
     if sidecar is None:
-        if not trust:
-            raise refuse_without_sidecar(path)
         card = _trusted_card(path, overrides, defaults)
         return Artifact(
             path=path,
@@ -49,13 +55,12 @@ def read_engine(
             macs=None,
             layers=(),
         )
-    check_digest(path, sidecar, digest)
     own = replace(sidecar.card, parent_sha256=sidecar.parent_sha256)
     card = overridden(own, overrides, path)
     return Artifact(
         path=path,
         kind="engine",
-        runtime=runtime if sidecar.flavour == "tensorrt" else f"{runtime}-{sidecar.flavour}",
+        runtime=runtime,
         card=card,
         own_metadata=sidecar.own_metadata,
         input_shape=sidecar.inputs[0].shape if sidecar.inputs else (),

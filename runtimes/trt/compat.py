@@ -15,6 +15,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, MissingError
+from ..install import install_command
 from .callbacks import new_monitor
 from .held_signals import held_signals
 from .library import FLAVOURS, TITLES, Library
@@ -42,6 +43,7 @@ __all__ = [
     "read_timing_cache",
     "sizes",
     "use_timing_cache",
+    "uses_tf32",
     "version_numbers",
 ]
 
@@ -121,7 +123,7 @@ def version_numbers(version: str) -> tuple[int, ...]:
     """``10.13.0.35`` as (10, 13, 0, 35); what is no number ends it."""
     numbers: list[int] = []
     for part in version.split("."):
-        if not part.isdigit():
+        if not (part.isascii() and part.isdecimal()):
             break
         numbers.append(int(part))
     return tuple(numbers)
@@ -131,6 +133,7 @@ def new_builder(library: Library, logger: trt.ILogger) -> trt.Builder:
     """A builder; MissingError where this library cannot build on this machine."""
     try:
         with held_signals():
+            _register_plugins(library, logger)
             builder: trt.Builder = library.module.Builder(logger)
     except (TypeError, RuntimeError) as error:  # the factory function returned nullptr
         raise MissingError(
@@ -138,6 +141,13 @@ def new_builder(library: Library, logger: trt.ILogger) -> trt.Builder:
             "check with nvidia-smi"
         ) from error
     return builder
+
+
+def _register_plugins(library: Library, logger: trt.ILogger) -> None:
+    """Make the operators of TensorRT's own plug-ins known, where they are a library apart."""
+    register = getattr(library.module, "init_libnvinfer_plugins", None)
+    if register is not None:
+        register(logger, "")
 
 
 def parse_onnx(library: Library, builder: trt.Builder, logger: trt.ILogger, model: bytes) -> Parsed:
@@ -164,9 +174,10 @@ def new_config(
     """A builder configuration; ``precision`` is fp32, fp16 or int8.
 
     It becomes builder flags where networks are not strongly typed; where they are, the ONNX file
-    says it all. ``targets``: compute capabilities, as `Library.targets` has them; () is the GPU of
-    this machine. The plan keeps its layers' details for the inspector. Raises InputError for a
-    precision or target that the library does not know.
+    says it all. fp32 is no TF32, which rounds to 10 bits and would be the default. ``targets``:
+    compute capabilities, as `Library.targets` has them; () is the GPU of this machine. The plan
+    keeps its layers' details for the inspector. Raises InputError for a precision or target that
+    the library does not know.
     """
     if precision not in PRECISIONS:
         raise InputError(f"precision '{precision}': expected one of {', '.join(PRECISIONS)}")
@@ -179,9 +190,17 @@ def new_config(
         flags = {"fp32": (), "fp16": ("FP16",), "int8": ("INT8", "FP16")}[precision]
         for name in flags:
             config.set_flag(getattr(module.BuilderFlag, name))
+    if precision == "fp32" and hasattr(module.BuilderFlag, "TF32"):
+        config.clear_flag(module.BuilderFlag.TF32)
     if targets:
         _set_targets(library, config, targets)
     return config
+
+
+def uses_tf32(library: Library, config: trt.IBuilderConfig) -> bool:
+    """Whether float32 may be computed with 10 bits, where the GPU can."""
+    flags = library.module.BuilderFlag
+    return hasattr(flags, "TF32") and bool(config.get_flag(flags.TF32))
 
 
 def use_timing_cache(config: trt.IBuilderConfig, data: bytes) -> None:
@@ -221,6 +240,7 @@ def build_plan(
 def new_runtime(library: Library, logger: trt.ILogger) -> trt.Runtime:
     """What deserialises engines; MissingError where this machine cannot run any."""
     try:
+        _register_plugins(library, logger)
         runtime: trt.Runtime = library.module.Runtime(logger)
     except (TypeError, RuntimeError) as error:
         raise MissingError(
@@ -282,7 +302,7 @@ def _built_for_cuda(flavour: str, version: str) -> str:
 
 def _remedy(flavours: Sequence[str]) -> str:
     commands = {
-        "tensorrt": 'pip install "nnc-toolchain[trt]" (CUDA 13; on Jetson it comes with JetPack)',
-        "rtx": 'pip install "nnc-toolchain[rtx]" (GeForce and RTX cards, CUDA 13)',
+        "tensorrt": f"{install_command('trt')} (CUDA 13; on Jetson it comes with JetPack)",
+        "rtx": f"{install_command('rtx')} (GeForce and RTX cards, CUDA 13)",
     }
     return " or ".join(commands[name] for name in flavours)

@@ -7,6 +7,7 @@ that says what to build anew, and how.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ __all__ = [
     "Plan",
     "check_digest",
     "check_gpu",
+    "check_header",
     "check_library",
     "load_plan",
     "read_header",
@@ -37,6 +39,9 @@ HEADER_BYTES = 32
 """As many bytes of a plan as are read to tell what it is."""
 
 _MAGIC = {b"ftrt": "tensorrt", b"vtrt": "rtx"}
+_FORM_AT = 4
+_KNOWN_FORM = 0
+"""Form of the plan, a number of 4 bytes; trtexec reads a version from plans of this form alone."""
 _SIZE_AT = 16
 _VERSION_AT = 24
 _TITLES = {"tensorrt": "TensorRT", "rtx": "TensorRT for RTX"}
@@ -47,8 +52,8 @@ class Header:
     """What the first bytes of a plan say."""
 
     flavour: str
-    version: tuple[int, int, int, int]
-    """Of the library that built it, each number modulo 256."""
+    version: tuple[int, ...]
+    """Of the library that built it, four numbers modulo 256; () in a form that nobody knows yet."""
     size: int | None = None
     """Bytes of the whole plan, where the header tells."""
 
@@ -81,26 +86,30 @@ def load_plan(path: Path, *, trust: bool = False) -> Plan:
         raise InputError(f"cannot read {path}: {str(error.strerror or error).lower()}") from error
     if sidecar is not None:
         check_digest(path, sidecar, hashlib.sha256(data).hexdigest())
-    header = read_header(data[:HEADER_BYTES], path, sidecar)
+    return Plan(path, data, check_header(data[:HEADER_BYTES], path, sidecar, len(data)), sidecar)
+
+
+def check_header(start: bytes, path: Path, sidecar: Sidecar | None, size: int) -> Header:
+    """What `read_header` finds; MissingError where sidecar or the file's ``size`` differ."""
+    header = read_header(start, path, sidecar)
     if sidecar is not None and header.flavour != sidecar.flavour:
         raise MissingError(
             f"{path} is a plan of {_TITLES[header.flavour]}, but its sidecar says "
             f"{_TITLES[sidecar.flavour]}; {_remedy(path, sidecar)}"
         )
-    if header.size not in (None, len(data)):
+    if header.size not in (None, size):
         raise MissingError(
-            f"{path} has {len(data)} bytes, and its header says {header.size}: it was cut short; "
+            f"{path} has {size} bytes, and its header says {header.size}: it was cut short; "
             f"copy it again, or {_remedy(path, sidecar)}"
         )
-    return Plan(path, data, header, sidecar)
+    return header
 
 
 def refuse_without_sidecar(path: Path) -> MissingError:
     """The error for an engine that says nothing of itself."""
     return MissingError(
         f"{path} has no sidecar {sidecar_path(path).name}, and an engine is code that runs here; "
-        "put the sidecar beside it, build it anew (nnc quantise MODEL.onnx --backend trt), or pass "
-        "--trust if you know who made it"
+        f"put the sidecar beside it, {_remedy(path, None)}, or pass --trust if you know who made it"
     )
 
 
@@ -123,32 +132,40 @@ def read_header(start: bytes, path: Path, sidecar: Sidecar | None = None) -> Hea
             f"{path} is no TensorRT engine ({found}; expected "
             f"{' or '.join(repr(magic) for magic in _MAGIC)}); {_remedy(path, sidecar)}"
         )
-    major, minor, patch, build = start[_VERSION_AT : _VERSION_AT + 4]
+    if int.from_bytes(start[_FORM_AT : _FORM_AT + 4], "little") != _KNOWN_FORM:
+        return Header(flavour, ())
     size = None
     if flavour == "rtx":
         size = int.from_bytes(start[_SIZE_AT : _SIZE_AT + 8], "little")
-    return Header(flavour, (major, minor, patch, build), size)
+    return Header(flavour, tuple(start[_VERSION_AT : _VERSION_AT + 4]), size)
 
 
 def check_library(plan: Plan, library: Library) -> None:
-    """Raise MissingError unless ``library`` is the one that built ``plan``, to the last number."""
+    """Raise MissingError unless ``library`` is the one that built ``plan``, as far as it says.
+
+    A plan holds four numbers, TensorRT's Python module until 10.7 says three (``10.3.0``): what is
+    compared is what both have, and the library itself judges the rest.
+    """
     header = plan.header
     if header.flavour != library.flavour:
         raise MissingError(
             f"{plan.path} is a plan of {_TITLES[header.flavour]}; installed is {library.title}; "
             f"{_remedy(plan.path, plan.sidecar, library)}"
         )
-    numbers = (*version_numbers(library.version), 0, 0, 0, 0)[:4]
-    if header.version != tuple(number % 256 for number in numbers):
-        built = plan.sidecar.version if plan.sidecar else ".".join(map(str, header.version))
+    built = header.version
+    if not built and plan.sidecar is not None:
+        built = _in_bytes(plan.sidecar.version)
+    own = _in_bytes(library.version)
+    shared = min(len(own), len(built))
+    if (built and not own) or own[:shared] != built[:shared]:
         raise MissingError(
-            f"{plan.path} was built by {_TITLES[header.flavour]} {built}, and {library.title} "
-            f"is installed: a plan runs on the version that built it alone; "
+            f"{plan.path} was built by {_TITLES[header.flavour]} {'.'.join(map(str, built))}, and "
+            f"{library.title} is installed: a plan runs on the version that built it alone; "
             f"{_remedy(plan.path, plan.sidecar, library)}"
         )
 
 
-def check_gpu(plan: Plan, device: Device) -> None:
+def check_gpu(plan: Plan, device: Device, library: Library) -> None:
     """Raise MissingError unless the engine was built for a GPU of this compute capability.
 
     A plan without a sidecar does not say what it was built for: the library finds out.
@@ -158,23 +175,44 @@ def check_gpu(plan: Plan, device: Device) -> None:
         return
     built = ", ".join(capability_name(target) for target in sidecar.runs_on)
     where = f" on {sidecar.gpu}" if sidecar.gpu else ""
-    target = f" --target-gpu {device.capability}" if sidecar.targets else ""
+    remedy = _remedy(plan.path, sidecar, target=device.capability if library.targets else None)
+    if library.targets and device.capability not in library.targets:
+        remedy = f"{library.title} builds nothing for that GPU: use TensorRT (--flavour tensorrt)"
     raise MissingError(
         f"{plan.path} was built{where} for compute capability {built}; {device.name} "
-        f"has {capability_name(device.capability)}; {_remedy(plan.path, sidecar)}{target}"
+        f"has {capability_name(device.capability)}; {remedy}"
     )
 
 
-def _remedy(path: Path, sidecar: Sidecar | None, library: Library | None = None) -> str:
-    """How to build the engine anew, as one clause."""
+def _in_bytes(version: str) -> tuple[int, ...]:
+    """The numbers of a version as a plan's header has them."""
+    return tuple(number % 256 for number in version_numbers(version)[:4])
+
+
+def _remedy(
+    path: Path,
+    sidecar: Sidecar | None,
+    library: Library | None = None,
+    target: int | None = None,
+) -> str:
+    """How to build the engine anew, as one clause; the command can be pasted into a shell.
+
+    For ``library``, or the sidecar's; for ``target``, or the one GPU that the sidecar names.
+    """
     words = ["nnc quantise MODEL.onnx --backend trt"]
     origin = ""
+    flavour = library.flavour if library else ""
     if sidecar is not None:
-        words.append(f"--precision {sidecar.precision}")
-        if sidecar.batch[0] != sidecar.batch[2]:
-            words.append(f"--batch {','.join(map(str, sidecar.batch))}")
+        words += [
+            f"--precision {sidecar.precision}",
+            f"--batch {','.join(map(str, sidecar.batch))}",
+        ]
         origin = f" from its ONNX file (sha256 {sidecar.parent_sha256[:12]})"
-    flavour = library.flavour if library else sidecar.flavour if sidecar else ""
+        flavour = flavour or sidecar.flavour
+        if target is None and flavour == sidecar.flavour and len(sidecar.targets) == 1:
+            target = sidecar.targets[0]
     if flavour:
         words.append(f"--flavour {flavour}")
-    return f"build it anew{origin}: {' '.join(words)} -o {path}"
+    if target is not None:
+        words.append(f"--target-gpu {target}")
+    return f"build it anew{origin}: {' '.join(words)} -o {shlex.quote(str(path))} --force"

@@ -6,6 +6,7 @@ import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import prod
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, MissingError, NncError
@@ -91,6 +92,8 @@ class TrtRuntime:
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._launch: Callable[[], None] | None = None
         self._said: list[str] = []
+        self._ungraphed = [0, 0]
+        """Nanoseconds that runs without a CUDA graph took to queue, and then to compute."""
 
     @property
     def name(self) -> str:
@@ -119,7 +122,7 @@ class TrtRuntime:
                 f"{self._path} runs on an NVIDIA GPU alone, and there is none here; "
                 "check the driver with nvidia-smi"
             )
-        check_gpu(plan, device)
+        check_gpu(plan, device, library)
         with ExitStack() as stack:
             gpu = open_gpu()
             stack.callback(gpu.close)
@@ -170,8 +173,11 @@ class TrtRuntime:
         gpu.mark(_FED)
         if self._launch is not None:
             self._launch()
-        elif not context.execute_async_v3(gpu.stream):
-            raise NncError(f"{self._path}: TensorRT could not run it: {self._last_word()}")
+        else:
+            start = perf_counter_ns()
+            if not context.execute_async_v3(gpu.stream):
+                raise NncError(f"{self._path}: TensorRT could not run it: {self._last_word()}")
+            self._ungraphed[0] += perf_counter_ns() - start
         gpu.mark(_COMPUTED)
         results = {}
         for spec in self._outputs:
@@ -180,7 +186,20 @@ class TrtRuntime:
             gpu.to_host(results[spec.name].reshape(-1).view("uint8"), self._address(spec.name))
         gpu.mark(_DONE)
         gpu.synchronise()
+        if self._launch is None:
+            self._ungraphed[1] += gpu.between(_FED, _COMPUTED)
         return {name: array.copy() for name, array in results.items()}
+
+    def notes(self) -> tuple[str, ...]:
+        """Whether the GPU had to wait for the CPU, as trtexec warns."""
+        queued, computed = self._ungraphed
+        if not queued:
+            return ()
+        slow = f"queueing took {queued / max(computed, 1):.1f} times as long as computing"
+        return (
+            "it cannot be captured as a CUDA graph"
+            + (f", and {slow}" if queued > computed else ""),
+        )
 
     def device_times(self) -> DeviceTimes:
         """Where the time of the last `run` went, by the GPU's own clock."""
@@ -207,6 +226,23 @@ class TrtRuntime:
                     f"{self._path}: its tensor '{spec.name}' is {spec.dtype}, which has no NumPy "
                     "type; build it with inputs and outputs in float32"
                 )
+            self._check_layout(library, engine, spec.name)
+
+    def _check_layout(self, library: Library, engine: trt.ICudaEngine, name: str) -> None:
+        """Refuse tensors that are no plain arrays on the GPU: nnc builds none, others may."""
+        module = library.module
+        odd = ""
+        if engine.get_tensor_format(name) != module.TensorFormat.LINEAR:
+            odd = "not stored row by row"
+        elif engine.get_tensor_location(name) != module.TensorLocation.DEVICE:
+            odd = "in host memory"
+        elif engine.is_shape_inference_io(name):
+            odd = "a shape, not data"
+        if odd:
+            raise InputError(
+                f"{self._path}: its tensor '{name}' is {odd}; such engines are not supported, "
+                "build it with nnc quantise --backend trt"
+            )
 
     def _allocate(self, gpu: Gpu, engine: trt.ICudaEngine, context: trt.IExecutionContext) -> None:
         """Memory for the greatest shapes of the engine's first optimisation profile."""
@@ -215,7 +251,8 @@ class TrtRuntime:
         for spec in self._inputs:
             if None in spec.shape:
                 greatest = sizes(engine.get_tensor_profile_shape(spec.name, 0)[2])
-                context.set_input_shape(spec.name, greatest)
+                if not context.set_input_shape(spec.name, greatest):
+                    raise self._refused(f"the shape {list(greatest)}", spec.name)
         for spec in (*self._inputs, *self._outputs):
             size = prod(sizes(context.get_tensor_shape(spec.name))) * np.dtype(spec.dtype).itemsize
             if size <= 0:
@@ -224,7 +261,8 @@ class TrtRuntime:
                     "such engines are not supported"
                 )
             self._buffers[spec.name] = _Buffer(gpu.allocate(size), gpu.pinned(size))
-            context.set_tensor_address(spec.name, self._address(spec.name))
+            if not context.set_tensor_address(spec.name, self._address(spec.name)):
+                raise self._refused("its buffer", spec.name)
 
     def _reshape(
         self,
@@ -236,10 +274,7 @@ class TrtRuntime:
         self._shapes, self._launch = {}, None
         for name, array in feeds.items():
             if not context.set_input_shape(name, tuple(array.shape)):
-                raise InputError(
-                    f"{self._path}: TensorRT refuses {list(array.shape)} for '{name}': "
-                    f"{self._last_word()}"
-                )
+                raise self._refused(f"{list(array.shape)}", name)
         # The first inference of a shape does work that a graph must not hold.
         if not context.execute_async_v3(gpu.stream):
             raise NncError(f"{self._path}: TensorRT could not run it: {self._last_word()}")
@@ -272,6 +307,11 @@ class TrtRuntime:
                     f"{self._path}: fed {array.dtype} {list(array.shape)} for '{spec.name}'; "
                     f"expected {spec.dtype} [{shape}]{span}"
                 )
+
+    def _refused(self, what: str, name: str) -> InputError:
+        return InputError(
+            f"{self._path}: TensorRT refuses {what} for '{name}': {self._last_word()}"
+        )
 
     def _address(self, name: str) -> int:
         return self._buffers[name].address

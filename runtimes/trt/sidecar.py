@@ -25,6 +25,7 @@ _LARGEST = 256 << 20
 _MOST = 2**31 - 1
 """Of a batch or a dimension, as TensorRT counts them."""
 _CAPABILITIES = range(10, 10_000)
+_MOST_TARGETS = 64
 _VERSION = re.compile(r"\d[\w.+-]{0,63}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -71,11 +72,16 @@ class Sidecar:
     targets: tuple[int, ...] = ()
     """Compute capabilities it was built for; () is ``capability`` alone."""
     layers: tuple[LayerPrecision, ...] = ()
+    layers_requested: bool = False
+    """Whether ``layers`` is what was asked for: flags of a weakly typed library only permit."""
+    tf32: bool = False
+    """Whether what is fp32 may be computed in TF32, with 10 bits."""
     calibration: Mapping[str, Any] = field(default_factory=dict)
     """Which images, which method; empty without calibration."""
     build_seconds: float = 0.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "targets", tuple(dict.fromkeys(self.targets)))
         _check_words(self)
         _check_numbers(self)
         for name, tensors in (("inputs", self.inputs), ("outputs", self.outputs)):
@@ -84,6 +90,7 @@ class Sidecar:
             for tensor in tensors:
                 if not all(size is None or 0 <= size <= _MOST for size in tensor.shape):
                     raise InputError(f"{name}: impossible shape {_shown(list(tensor.shape))}")
+        _check_images(self)
 
     @property
     def runs_on(self) -> tuple[int, ...]:
@@ -143,6 +150,8 @@ class Sidecar:
                 capability=_count(values["capability"], "capability"),
                 targets=_whole_numbers(values["targets"], "targets"),
                 layers=tuple(map(_layer, _typed(values["layers"], list, "layers"))),
+                layers_requested=_typed(values["layers_requested"], bool, "layers_requested"),
+                tf32=_typed(values["tf32"], bool, "tf32"),
                 calibration=_typed(values["calibration"], dict, "calibration"),
                 build_seconds=_seconds(values["build_seconds"]),
             )
@@ -203,6 +212,8 @@ def _check_numbers(sidecar: Sidecar) -> None:
             f"batch sizes {_shown(list(sizes))}: expected three whole numbers, "
             "least, best and greatest"
         )
+    if len(sidecar.targets) > _MOST_TARGETS:
+        raise InputError(f"{len(sidecar.targets)} targets: expected {_MOST_TARGETS} at most")
     if not sidecar.runs_on:
         raise InputError("an engine needs the GPU it was built on, or its targets")
     for capability in sidecar.runs_on:
@@ -216,6 +227,20 @@ def _check_numbers(sidecar: Sidecar) -> None:
             raise InputError(f"{name} {_shown(count)}: expected none or more")
     if not 0 <= sidecar.build_seconds < math.inf:
         raise InputError(f"build_seconds {sidecar.build_seconds}: expected a duration")
+
+
+def _check_images(sidecar: Sidecar) -> None:
+    """The first input takes the images that the card describes."""
+    image, entry = sidecar.card.input, sidecar.inputs[0]
+    expected = (image.channels, image.height, image.width)
+    fits = len(entry.shape) == 4 and all(
+        size in (None, wanted) for size, wanted in zip(entry.shape[1:], expected, strict=True)
+    )
+    if not fits or entry.dtype != "float32":
+        raise InputError(
+            f"inputs: {_shown(entry.dtype)} {_shown(list(entry.shape))} takes no images of its "
+            f"card, float32 [N, {', '.join(map(str, expected))}]"
+        )
 
 
 def _shown(value: Any) -> str:

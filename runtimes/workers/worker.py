@@ -30,6 +30,7 @@ def main() -> None:
     served = _Served()
     commands: dict[str, Callable[..., Reply]] = {
         "memory": served.memory,
+        "notes": served.notes,
         "open": served.open,
         "predict": served.predict,
         "prepare": served.prepare,
@@ -134,6 +135,13 @@ class _Served:
         del payload
         return {"bytes": peak_memory_bytes()}, b""
 
+    def notes(self, payload: bytes) -> Reply:
+        from ..base import Noted
+
+        del payload
+        runtime = self._opened()[0]
+        return {"notes": list(runtime.notes()) if isinstance(runtime, Noted) else []}, b""
+
     def predict(self, payload: bytes, *, shape: list[int], classes: int, labelled: bool) -> Reply:
         """Answers for images, which their int64 labels follow where ``labelled``."""
         import numpy as np
@@ -160,11 +168,20 @@ class _Served:
 
 
 def _check_numbers(scores: np.ndarray[Any, Any], path: Path) -> None:
-    """Raise InputError for NaN: such a file is broken, and its time says nothing."""
+    """Raise InputError for NaN: such a file is broken, and its time says nothing.
+
+    From an engine infinity is, too: it is what fp16 makes of values over 65504.
+    """
     import numpy as np
 
-    if np.issubdtype(scores.dtype, np.floating) and np.isnan(scores).any():
-        raise InputError(f"{path} returns NaN; its weights are damaged")
+    from ..accuracy.answers import likely_cause
+
+    engine = path.suffix.lower() == ".engine"
+    if not np.issubdtype(scores.dtype, np.floating):
+        return
+    if np.isnan(scores).any() or (engine and not np.isfinite(scores).all()):
+        found = "NaN or infinite values" if engine else "NaN"
+        raise InputError(f"{path} returns {found}; {likely_cause(path)}")
 
 
 def _images(payload: bytes, shape: list[int]) -> np.ndarray[Any, Any]:

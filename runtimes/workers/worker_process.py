@@ -104,6 +104,10 @@ class WorkerProcess(ChildProcess):
         size = self.ask("memory")[0]["bytes"]
         return None if size is None else int(size)
 
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the figures should know of how the file was run."""
+        return tuple(map(str, self.ask("notes")[0]["notes"]))
+
     def predict(
         self,
         images: np.ndarray[Any, Any],

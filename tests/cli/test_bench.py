@@ -191,3 +191,31 @@ def test_a_self_check_that_is_missed_exits_with_1(nnc, monkeypatch, tiny_onnx):
         "nnc: error: called different from itself in 4 of 4 runs: 100.0% (95 % interval 50.0% to "
         "100.0%), 5% allowed: missed; do not trust its speed-ups on this machine as it is now\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--allow-fallback",), "on the CPU nothing falls back; leave out --allow-fallback"),
+        (("--trust",), "--trust is about .engine files, and none is given; leave it out"),
+        (("--provider", "cuda"), "provider 'cuda' runs on a GPU; use --device cuda"),
+    ],
+)
+def test_options_that_cannot_apply_are_refused(nnc, tiny_onnx, options, message):
+    result = nnc("bench", tiny_onnx, "--no-accuracy", *options)
+    assert (result.code, result.err) == (2, f"nnc: error: {message}\n")
+
+
+def test_fallback_is_about_onnx_files_alone(nnc, tmp_path):
+    path = tmp_path / "a.engine"
+    path.write_bytes(b"vtrt")
+    for option in (("--allow-fallback",), ("--provider", "cuda")):
+        result = nnc("bench", path, "--device", "cuda", *option)
+        assert result.code == 2
+        assert f"{option[0]} is about .onnx files, and none is given" in result.err
+
+
+def test_inspect_refuses_to_trust_what_is_no_engine(nnc, tiny_onnx):
+    result = nnc("inspect", tiny_onnx, "--trust")
+    assert result.code == 2
+    assert "--trust is about .engine files" in result.err

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from nnc.runtimes.install import install_command
 from nnc.runtimes.trt import compat as trt_compat
 from nnc.toolchain.cli.main import run_command_line
 
@@ -34,8 +35,9 @@ def test_without_the_library_the_extra_is_named(
     result = nnc("quantise", tiny_onnx, "--backend", "trt", "--data", small_npz, "-o", output)
     assert (result.code, result.out) == (4, "")
     assert result.err.count("\n") == 1
-    assert 'pip install "nnc-toolchain[trt]"' in result.err
-    assert 'pip install "nnc-toolchain[rtx]"' in result.err
+    for extra in ("trt", "rtx"):
+        # As nnc doctor says it: the name is on no package index.
+        assert install_command(extra) in result.err
     assert "CUDA 13" in result.err
     assert list(tmp_path.iterdir()) == []
 
@@ -77,7 +79,9 @@ def test_options_of_the_other_backend_are_refused(
         (("--batch", "1,2"), "is not MIN,OPT,MAX"),
         (("--batch", "1,-1,2"), "is not MIN,OPT,MAX"),
         (("--batch", "1,1,99999"), "1 to 65536"),
-        (("--target-gpu", "8.9"), "'8.9' is not one of 'auto', '75'"),
+        (("--target-gpu", "8.8"), "'8.8' is not one of auto, 75, 80"),
+        (("--target-gpu", "\u0668\u0669"), "is not one of auto, 75, 80"),
+        (("--batch", "1,\u0662,4"), "is not MIN,OPT,MAX"),
         (("--workspace-mb", "0"), "0 is not in the range"),
         (("--batch", "8,4,16"), "batch 8,4,16: expected MIN,OPT,MAX"),
         (("--batch", "0,4,16"), "batch 0,4,16: expected MIN,OPT,MAX"),
@@ -139,6 +143,18 @@ def test_fp32_and_fp16_take_no_data(nnc, tmp_path, foreign_onnx) -> None:
         assert f"layers with weights: 3 {precision}" in result.out
 
 
+def test_fp16_is_judged_on_data_alone(nnc, tmp_path, tiny_onnx, small_npz) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    line = ("quantise", tiny_onnx, *ENGINE, "--precision", "fp16", "-o", tmp_path / "a.engine")
+    result = nnc(*line, "--max-drop", 3)
+    assert result.code == 2
+    assert "fp16 is judged with --data alone, so --max-drop says nothing here" in result.err
+    assert "fp16 takes no images, so --tool says" in nnc(*line, "--tool", "adaround").err
+    result = nnc(*line, "--data", small_npz, "--max-drop", 100)
+    assert result.code == 0
+    assert "fp16 on held-back images: " in result.out
+
+
 def test_a_data_set_says_what_the_file_does_not(nnc, tmp_path, foreign_onnx, small_npz) -> None:
     pytest.importorskip("tensorrt_rtx")
     line = ("quantise", foreign_onnx, *ENGINE, "--precision", "fp32")
@@ -176,7 +192,7 @@ def test_how_to_calibrate_is_refused_where_nothing_is(
 def test_american_spelling(nnc, tmp_path, tiny_onnx) -> None:
     pytest.importorskip("tensorrt_rtx")
     output = tmp_path / "out.engine"
-    line = ("--backend", "trt", "--flavor", "rtx", "--target-gpu", 89, "--precision", "fp32")
+    line = ("--backend", "trt", "--flavor", "rtx", "--target-gpu", "8.9", "--precision", "fp32")
     assert nnc("quantize", tiny_onnx, *line, "-o", output).code == 0
     assert output.exists()
 
@@ -225,3 +241,17 @@ def test_ctrl_c_in_the_middle_of_a_build_leaves_nothing(
     assert result.err == "nnc: interrupted; nothing half-written was left behind\n"
     assert len(heard) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_for_tensorrt_is_no_plan_for_a_cpu(nnc, tmp_path, tiny_onnx, small_npz) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    line = ("--data", small_npz, "--no-max-drop", "--calibration", "minmax")
+    result = nnc("quantise", tiny_onnx, *ENGINE, *line, "--json", "-o", tmp_path / "a.engine")
+    plan = tmp_path / "plan.json"
+    plan.write_text(result.out)
+    history = json.loads(result.out)["sidecar"]["card"]["history"]
+    assert "--samples 512 --calibration minmax --seed 0" in history[-1]["command"]
+    other = ("--data", small_npz, "--plan", plan, "-o", tmp_path / "a.int8.onnx")
+    result = nnc("quantise", tiny_onnx, *other)
+    assert result.code == 2
+    assert "the plan was made for TensorRT; pass --backend trt" in result.err

@@ -102,7 +102,7 @@ def test_without_tensorrt_its_extras_are_named(torch_free, tiny_onnx, small_npz,
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr.count("\n") == 1
     for extra in ("[trt]", "[rtx]"):
-        assert f'pip install "nnc-toolchain{extra}"' in done.stderr
+        assert f'{extra}" (' in done.stderr
     assert "CUDA 13" in done.stderr
     assert list(tmp_path.iterdir()) == []
 

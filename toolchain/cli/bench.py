@@ -17,6 +17,7 @@ from .console import Console
 from .options import (
     card_overrides,
     check_suffix,
+    check_suffixes_of,
     data_options,
     device_option,
     foreign_options,
@@ -186,6 +187,13 @@ def bench(
         torch_compile=torch_compile,
     )
     paths = [input_file(path) for path in files]
+    for option, value, suffix in (
+        ("--provider", provider, ".onnx"),
+        ("--allow-fallback", allow_fallback, ".onnx"),
+        ("--trust", trust, ".engine"),
+    ):
+        if value:
+            check_suffixes_of(option, paths, suffix)
     overrides = card_overrides(mean, std, image_size, labels)
     if output is not None:
         check_suffix(output, ".json")

@@ -55,6 +55,7 @@ def _lines(found: Diagnosis) -> list[str]:
         lines.append(f"  {'TensorRT: ' + library.flavour:18} {library.version}{cuda}")
         lines += [f"  {'':18} builds {library.builds}", f"  {'':18} runs {library.runs}"]
     lines += [f"problem: {problem}" for problem in found.problems]
+    lines += [f"hint: {hint}" for hint in found.hints]
     return lines
 
 

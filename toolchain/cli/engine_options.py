@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ...exporters.guard.plan import Plan
     from ...exporters.int8.settings import Int8Settings
     from ...runtimes.artifact import Artifact, CardOverrides
+    from ..data import DataSet, LooseImages
     from .console import Console
 
 __all__ = ["EngineOptions", "Source", "build", "check_backend", "engine_options"]
@@ -37,11 +38,11 @@ _OF_BACKEND = {
 }
 """Parameters that mean something for one backend alone."""
 
-_OF_CALIBRATION = (
-    *("samples", "calibration", "percentile", "tools", "max_drop", "no_max_drop"),
-    *("search_seconds", "guard_images", "plan", "seed"),
-)
+_OF_CALIBRATION = ("samples", "calibration", "percentile", "tools", "search_seconds", "plan")
 """Parameters that mean something only where int8 is made here."""
+
+_OF_JUDGING = ("max_drop", "no_max_drop", "guard_images", "seed")
+"""Parameters that mean something where accuracy is judged: of int8 that is made, of fp16."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,25 @@ def _batches(
     if value is None:
         return None
     parts = value.split(",")
-    if len(parts) != 3 or not all(part.strip().isdecimal() and len(part) < 8 for part in parts):
+    whole = all(part.isascii() and part.strip().isdecimal() and len(part) < 8 for part in parts)
+    if len(parts) != 3 or not whole:
         raise click.BadParameter(
             f"'{value}' is not MIN,OPT,MAX; expected three whole numbers, as in 1,8,64",
             param=parameter,
         )
     return tuple(int(part) for part in parts)
+
+
+def _target(_context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """A compute capability as its digits; 8.9 is 89."""
+    whole, point, part = value.partition(".")
+    digits = whole + part if point and len(part) == 1 else value
+    if digits not in TARGET_GPUS:
+        raise click.BadParameter(
+            f"'{value}' is not one of {', '.join(TARGET_GPUS)} (8.9 will do for 89)",
+            param=parameter,
+        )
+    return digits
 
 
 def engine_options(function: F) -> F:
@@ -113,7 +127,7 @@ def engine_options(function: F) -> F:
     )
     @click.option(
         "--target-gpu",
-        type=click.Choice(TARGET_GPUS),
+        callback=_target,
         metavar="auto|75|80|86|87|89|90|...",
         default="auto",
         show_default=True,
@@ -157,15 +171,19 @@ def _first_given(context: click.Context, names: Sequence[str]) -> str | None:
     return None
 
 
-def _refuse_calibration(model: Path, precision: str) -> None:
-    """Raise InputError where the line says how to calibrate, and nothing is to be calibrated."""
-    option = _first_given(click.get_current_context(), _OF_CALIBRATION)
+def _refuse_calibration(model: Path, precision: str, *, judged: bool) -> None:
+    """Raise InputError where the line says how to calibrate or judge, and nothing of it is done."""
+    context = click.get_current_context()
+    why = f"{model} is int8 already" if precision == "int8" else f"{precision} takes no images"
+    option = _first_given(context, _OF_CALIBRATION)
+    if option is None and not judged:
+        option = _first_given(context, _OF_JUDGING)
+        why = "fp16 is judged with --data alone" if precision == "fp16" else why
     if option is not None:
-        why = f"{model} is int8 already" if precision == "int8" else f"{precision} takes no images"
         raise InputError(f"{why}, so {option} says nothing here; leave it out")
 
 
-def _described(source: Source) -> Artifact:
+def _described(source: Source) -> tuple[Artifact, DataSet | LooseImages | None]:
     """The model, which needs no images: a data set that is named says what the file does not."""
     from ...runtimes.artifact import read_artifact
     from ..feeds import artifact_and_images, check_fits
@@ -175,7 +193,7 @@ def _described(source: Source) -> Artifact:
             source.model, source.overrides, source.data, source.data_dir
         )
         check_fits(artifact.card.input, data_set, source.model)
-        return artifact
+        return artifact, data_set
     artifact = read_artifact(source.model, source.overrides)
     said = source.overrides
     if not artifact.own_metadata and (said.mean is None or said.std is None):
@@ -184,7 +202,7 @@ def _described(source: Source) -> Artifact:
             "%s; pass --data, or --mean and --std, if that is wrong",
             *(source.model, artifact.card.input.mean, artifact.card.input.std),
         )
-    return artifact
+    return artifact, None
 
 
 def build(
@@ -213,7 +231,7 @@ def build(
         keep_onnx=engine.keep_onnx,
         int8=int8,
     )
-    check_place(output, settings, overwrite=force)
+    check_place(source.model, output, settings, overwrite=force)
     given = None
     if needs_images(source.model, settings.precision):
         artifact, images_of = artifact_and_images(
@@ -230,8 +248,12 @@ def build(
             source.seed,
         )
     else:
-        _refuse_calibration(source.model, settings.precision)
-        artifact = _described(source)
+        judged = settings.precision == "fp16" and source.data is not None
+        _refuse_calibration(source.model, settings.precision, judged=judged)
+        artifact, known = _described(source)
+        if judged and known is not None:
+            part = held_back(known, artifact.card.input, int8.guard_images, source.seed)
+            given = CalibrationData(lambda: iter(()), part, known.reference, None, source.seed)
     result = quantise(
         artifact,
         output,

@@ -12,6 +12,7 @@ from ..report.plain_text import byte_size, count, printable
 from .console import Console
 from .options import (
     card_overrides,
+    check_suffixes_of,
     foreign_options,
     input_argument,
     report_options,
@@ -53,6 +54,8 @@ def inspect(
     from ...runtimes.artifact import read_artifact
     from ..pipeline.shipped import input_file
 
+    if trust:
+        check_suffixes_of("--trust", [file], ".engine")
     artifact = read_artifact(
         input_file(file), card_overrides(mean, std, image_size, labels), trust=trust
     )

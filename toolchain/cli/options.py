@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +21,7 @@ __all__ = [
     "batch_size_option",
     "card_overrides",
     "check_suffix",
+    "check_suffixes_of",
     "data_options",
     "device_option",
     "float_list",
@@ -130,6 +131,13 @@ patience_option = click.option(
     help="End a retraining after so many epochs without a better validation accuracy.  "
     "[default: never]",
 )
+
+
+def check_suffixes_of(option: str, paths: Sequence[Path], suffix: str) -> None:
+    """Raise InputError for an option that was given, where no file is of the kind it is about."""
+    if not any(path.suffix.lower() == suffix for path in paths):
+        raise InputError(f"{option} is about {suffix} files, and none is given; leave it out")
+
 
 trust_option = click.option(
     "--trust", is_flag=True, help="Take an .engine without its sidecar: you know who made it."

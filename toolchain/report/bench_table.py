@@ -164,10 +164,12 @@ def _speedup(speedup: Mapping[str, Any] | None) -> tuple[str, str]:
 
 
 def _gpu(file: Mapping[str, Any], gpu: Mapping[str, Any]) -> str:
-    """Where the time of a file went on the GPU."""
+    """Where the time of a file went on the GPU, and by which clock: the two do not compare."""
     compute = gpu["compute"]
+    clock = "the host's clock" if file["runtime"] == "onnxruntime" else "the GPU's events"
     text = (
-        f"{one_line(file['name'])} on the GPU: computing {digits(compute['median'])} ms "
+        f"{one_line(file['name'])} on the GPU, by {clock}: computing "
+        f"{digits(compute['median'])} ms "
         f"(p90 {digits(compute['p90'])}, p95 {digits(compute['p95'])}, "
         f"p99 {digits(compute['p99'])}), copies {digits(gpu['host_to_device'])} in and "
         f"{digits(gpu['device_to_host'])} out"

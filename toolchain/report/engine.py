@@ -24,9 +24,13 @@ def engine_lines(result: EngineResult) -> Iterator[str]:
         if result.quantised.trial.drop is not None:
             yield f"int8 on held-back images: {result.quantised.trial.drop}"
     if result.fp16_drop is not None:
-        yield f"with the rest in fp16: {result.fp16_drop}"
+        told = "fp16 on held-back images" if result.quantised is None else "with the rest in fp16"
+        yield f"{told}: {result.fp16_drop}"
     counts = Counter(layer.precision for layer in sidecar.layers)
-    yield "layers with weights: " + ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items()))
+    asked = ", as asked for" if sidecar.layers_requested else ""
+    yield f"layers with weights{asked}: " + ", ".join(
+        f"{n} {kind}" for kind, n in sorted(counts.items())
+    )
     for layer in sidecar.layers:
         if layer.why:
             yield f"{layer.op} '{layer.name}' is {layer.precision}: {layer.why}"

@@ -24,3 +24,10 @@ def test_the_interval_is_what_it_was_to_the_last_bit(lost, won, images, labelled
     drop = paired_drop(lost, won, images, labelled=labelled)
     assert (drop.low, drop.high) == (low, high)
     assert drop.low <= drop.points <= drop.high
+
+
+def test_a_gain_is_told_as_one():
+    gained = paired_drop(1, 11, 3000, float_top1=0.9)
+    assert str(gained).startswith("+0.33 points of top-1 gained of 90.00 (99% interval ")
+    assert f"{-gained.high:+.2f} to {-gained.low:+.2f}, 3000 images)" in str(gained)
+    assert str(paired_drop(11, 1, 3000)).startswith("+0.33 points of top-1 lost (")

@@ -14,7 +14,7 @@ from nnc.exporters.int8.input import prepare
 from nnc.exporters.profiles import TENSORRT
 from nnc.exporters.qdq.insert import complete_ranges, tensors_to_observe
 from nnc.exporters.qdq.weights import QuantisedWeight
-from nnc.exporters.trt.explicit import check_explicit, why_float
+from nnc.exporters.trt.explicit import prepare_explicit, why_float
 from nnc.exporters.trt.qdq import _fp16_scale, insert_qdq
 from nnc.exporters.trt.rules import CHOSEN
 
@@ -52,7 +52,7 @@ def reads_integers(model, name, index=0):
 def test_inputs_of_layers_are_int8_and_outputs_and_biases_are_not() -> None:
     prepared, model = both(tiny_model(), X)
     onnx.checker.check_model(model, full_check=True)
-    check_explicit(model, "model")
+    prepare_explicit(model, "model")
     assert reads_integers(model, "a")
     assert reads_integers(model, "d")
     assert not reads_integers(model, "a", 2)

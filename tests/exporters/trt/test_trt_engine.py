@@ -170,10 +170,70 @@ def test_without_a_library_the_checked_file_is_written_all_the_same(
         quantise(tiny_artifact, tmp_path / "out.engine", data, RTX)
     assert [each.name for each in tmp_path.iterdir()] == ["tiny.onnx"]
     rest = (
-        r"nnc quantise out\.qdq\.onnx --backend trt --batch 2,2,4 --workspace-mb 9 -o out\.engine"
+        r"nnc quantise out\.qdq\.onnx --backend trt --flavour rtx --target-gpu 89 --batch 2,2,4 "
+        r"--workspace-mb 9 -o out\.engine"
     )
     settings = replace(RTX, keep_onnx=True, batch=(2, 2, 4), workspace_mb=9)
     with pytest.raises(MissingError, match=rest):
         quantise(tiny_artifact, tmp_path / "out.engine", data, settings)
     assert {each.name for each in tmp_path.iterdir()} == {"tiny.onnx", "out.qdq.onnx"}
     assert read_artifact(tmp_path / "out.qdq.onnx").card.history[-1].settings["backend"] == "trt"
+
+
+def test_the_model_itself_is_never_replaced(tiny_artifact, tmp_path) -> None:
+    data = CalibrationData(noise())
+    made = quantise(tiny_artifact, tmp_path / "a.engine", data, replace(RTX, keep_onnx=True))
+    assert made.onnx is not None
+    before = made.onnx.read_bytes()
+    again = replace(RTX, keep_onnx=True)
+    # It is the Q/DQ file that is to be kept, by whatever name: it stays as it is.
+    link = tmp_path / "b.qdq.onnx"
+    link.symlink_to(made.onnx)
+    for name in ("a.engine", "b.engine"):
+        built = quantise(
+            read_artifact(made.onnx), tmp_path / name, None, again, overwrite=name == "a.engine"
+        )
+        assert built.onnx == qdq_path(tmp_path / name)
+        assert made.onnx.read_bytes() == before
+    assert link.is_symlink()
+    float_file = tmp_path / "c.qdq.onnx"
+    float_file.write_bytes(tiny_artifact.path.read_bytes())
+    with pytest.raises(InputError, match=r"would replace the model itself, .*c\.qdq\.onnx; choose"):
+        quantise(described(float_file), tmp_path / "c.engine", data, again, overwrite=True)
+    assert float_file.read_bytes() == tiny_artifact.path.read_bytes()
+
+
+def test_fp32_is_no_tf32(tiny_artifact, tmp_path) -> None:
+    assert quantise(tiny_artifact, tmp_path / "a.engine", None, FP32).sidecar.tf32 is False
+    half = replace(RTX, precision="fp16")
+    assert quantise(tiny_artifact, tmp_path / "b.engine", None, half).sidecar.tf32 is True
+
+
+def test_fp16_is_judged_where_there_are_images(tiny_artifact, tmp_path) -> None:
+    data = CalibrationData(noise(), replace(held_back(), classes=0))
+    settings = replace(RTX, precision="fp16", int8=replace(RTX.int8, max_drop=100))
+    result = quantise(tiny_artifact, tmp_path / "a.engine", data, settings)
+    assert result.quantised is None
+    assert result.fp16_drop is not None
+    assert result.fp16_drop.images == 600
+    assert result.fp16_drop.points < 5
+    free = replace(settings, int8=replace(RTX.int8, max_drop=None))
+    assert quantise(tiny_artifact, tmp_path / "b.engine", data, free).fp16_drop is None
+
+
+def test_a_layer_with_float_weights_is_not_int8(tmp_path) -> None:
+    """What it reads is rounded, its weights are not: it computes in float."""
+    from ..trt.test_qdq import X, both
+
+    _, model = both(tiny_model(), X)
+    graph = model.graph
+    layer = next(node for node in graph.node if node.name == "d")
+    exact = next(t for t in tiny_model().graph.initializer if t.name == "d.weight")
+    graph.initializer.append(exact)
+    layer.input[1] = exact.name
+    path = tmp_path / "mixed.onnx"
+    save_model(model, path)
+    result = quantise(described(path), tmp_path / "o.engine", None, RTX)
+    layers = {one.name: one for one in result.sidecar.layers}
+    assert layers["a"].precision == "int8"
+    assert (layers["d"].precision, layers["d"].why) == ("fp16", "its weights are float")

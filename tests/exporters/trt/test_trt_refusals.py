@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -11,6 +12,7 @@ from onnx import helper
 
 from nnc.errors import BudgetError, InputError, NncError
 from nnc.exporters.int8.settings import Int8Settings
+from nnc.exporters.trt import engine
 from nnc.exporters.trt_engine import CalibrationData, quantise
 from nnc.runtimes.artifact import CardOverrides, read_artifact
 from nnc.runtimes.onnx_model.files import save_model
@@ -164,3 +166,22 @@ def test_int8_is_not_built_as_something_else(tiny_artifact, tmp_path) -> None:
 def test_float_needs_images_for_int8(tiny_artifact, tmp_path) -> None:
     with pytest.raises(InputError, match="int8 takes calibration images"):
         quantise(tiny_artifact, tmp_path / "out.engine", None, RTX)
+
+
+def test_the_reason_is_that_of_the_build_not_of_what_came_before(
+    tiny_artifact, tmp_path, monkeypatch
+) -> None:
+    def spoilt(config, data):
+        engine.new_logger.sink("error", "the timing cache does not fit")
+
+    def listening(library, sink):
+        listening.sink = sink
+        return make(library, sink)
+
+    make = engine.new_logger
+    monkeypatch.setattr(engine, "new_logger", listening)
+    monkeypatch.setattr(engine, "use_timing_cache", spoilt)
+    timings = SimpleNamespace(read=lambda: b"")
+    monkeypatch.setattr("nnc.exporters.trt.place.Place.timings", timings)
+    with pytest.raises(NncError, match=r"built no engine: node 'fc': .*FP32 GEMM"):
+        quantise(tiny_artifact, tmp_path / "o.engine", None, replace(FP32, target_gpu="75"))

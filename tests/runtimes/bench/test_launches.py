@@ -54,6 +54,9 @@ class FakeWorker:
         each = 2_000_000 if self.path.name == "b.onnx" else 1_000_000
         return TimedRound(np.full((1, runs), each), runs * each, Usage(runs * each, None))
 
+    def notes(self) -> tuple[str, ...]:
+        return ()
+
     def peak_memory_bytes(self) -> int:
         self._happens("memory")
         return 1 << 20

@@ -6,13 +6,14 @@ import ast
 import importlib
 import inspect
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from nnc.errors import MissingError, NncError
 from nnc.runtimes.gpu import device as gpu
-from nnc.runtimes.gpu.driver import first_device
+from nnc.runtimes.gpu.driver import Device, first_device
 
 ROOT = Path(__file__).parents[3]
 no_gpu = pytest.mark.skipif(first_device() is not None, reason="there is a GPU here")
@@ -49,7 +50,7 @@ def test_every_call_takes_what_it_is_given():
     made = object.__new__(CudaPythonGpu)
     made._cuda, made._stream = runtime, runtime.cudaStream_t(0)
     made._events = [runtime.cudaEvent_t(0) for _ in range(4)]
-    made._device, made._host, made._graphs = [], [], [runtime.cudaGraphExec_t(0)]
+    made._device, made._host, made._graph = [], [], runtime.cudaGraphExec_t(0)
     host = np.zeros(64, np.uint8)
     for call in (
         lambda: made.allocate(64),
@@ -114,3 +115,63 @@ def test_both_ways_offer_the_whole_protocol(backend):
             inspect.signature(getattr(kind, key)).parameters.keys()
             == inspect.signature(getattr(gpu.Gpu, key)).parameters.keys()
         )
+
+
+class CountingCuda:
+    """The calls of a capture, and how many graphs are alive."""
+
+    cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=0)  # noqa: N815
+
+    def __init__(self):
+        self.graphs, self.launchables = set(), set()
+
+    def cudaStreamBeginCapture(self, stream, mode):  # noqa: N802
+        return (0,)
+
+    def cudaStreamEndCapture(self, stream):  # noqa: N802
+        self.graphs.add("graph")
+        return 0, "graph"
+
+    def cudaGraphInstantiateWithFlags(self, graph, flags):  # noqa: N802
+        self.launchables.add(len(self.launchables))
+        return 0, max(self.launchables)
+
+    def cudaGraphDestroy(self, graph):  # noqa: N802
+        self.graphs.remove(graph)
+
+    def cudaGraphExecDestroy(self, launchable):  # noqa: N802
+        self.launchables.remove(launchable)
+
+
+def test_one_graph_is_alive_at_most():
+    from nnc.runtimes.gpu.cuda_python import CudaPythonGpu
+
+    made = object.__new__(CudaPythonGpu)
+    made._cuda = cuda = CountingCuda()
+    made._stream, made._graph = None, None
+
+    def broken():
+        raise KeyError("mine")
+
+    for _ in range(3):
+        assert made.capture(lambda: True) is not None
+        assert (len(cuda.graphs), len(cuda.launchables)) == (0, 1)
+    assert made.capture(lambda: False) is None
+    with pytest.raises(KeyError):
+        made.capture(broken)
+    assert (cuda.graphs, cuda.launchables) == (set(), set())
+
+
+def test_where_cuda_python_does_not_work_pytorch_is_tried(monkeypatch):
+    def fail():
+        raise MissingError("made for a later CUDA")
+
+    monkeypatch.setattr(gpu, "has_cuda_python", lambda: True)
+    monkeypatch.setattr("nnc.runtimes.gpu.cuda_python.CudaPythonGpu", fail)
+    monkeypatch.setattr("nnc.runtimes.gpu.pytorch.TorchGpu", lambda: "PyTorch's")
+    monkeypatch.setattr(gpu.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(gpu, "first_device", lambda: Device("Orin", 87, "12.6"))
+    assert gpu.open_gpu() == "PyTorch's"
+    monkeypatch.setattr(gpu, "first_device", lambda: None)
+    with pytest.raises(MissingError, match="made for a later CUDA"):
+        gpu.open_gpu()

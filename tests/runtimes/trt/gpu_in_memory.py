@@ -12,6 +12,9 @@ from types import SimpleNamespace
 import numpy as np
 
 MODES = SimpleNamespace(INPUT="input", OUTPUT="output")
+LAYOUT = SimpleNamespace(
+    TensorFormat=SimpleNamespace(LINEAR="linear"), TensorLocation=SimpleNamespace(DEVICE="device")
+)
 LEAST, BEST, GREATEST = 1, 2, 8
 
 
@@ -78,8 +81,8 @@ class NumpyEngine:
 
     num_io_tensors = 2
 
-    def __init__(self, gpu, scores, *, fails=False):
-        self.gpu, self.scores, self.fails = gpu, scores, fails
+    def __init__(self, gpu, scores, *, fails=False, odd=()):
+        self.gpu, self.scores, self.fails, self.odd = gpu, scores, fails, odd
         gpu.compute = self.compute
         self.batch = None
         self.addresses = {}
@@ -107,10 +110,20 @@ class NumpyEngine:
     def set_input_shape(self, name, shape):
         assert name == "x"
         self.batch = shape[0]
-        return True
+        return "input" not in self.odd
 
     def set_tensor_address(self, name, address):
         self.addresses[name] = address
+        return "address" not in self.odd
+
+    def get_tensor_format(self, name):
+        return "chw4" if "format" in self.odd else LAYOUT.TensorFormat.LINEAR
+
+    def get_tensor_location(self, name):
+        return "host" if "location" in self.odd else LAYOUT.TensorLocation.DEVICE
+
+    def is_shape_inference_io(self, name):
+        return "shape" in self.odd
 
     def execute_async_v3(self, stream):
         assert stream == self.gpu.stream

@@ -89,6 +89,34 @@ def test_versions_are_told_apart_by_what_they_offer(offer):
     told.clear()
     trt_compat.new_config(library, builder, precision="fp32")
     assert told == []
+    assert not trt_compat.uses_tf32(library, config)
+
+
+def test_fp32_clears_tf32_where_there_is_such_a_flag():
+    module = module_of(network=[STRONG], builder=["TF32"])
+    library = trt_compat.Library("tensorrt", "1.0", "", module)
+    flags = {"TF32"}
+    config = SimpleNamespace(clear_flag=flags.remove, get_flag=flags.__contains__)
+    builder = SimpleNamespace(create_builder_config=lambda: config)
+    trt_compat.new_config(library, builder, precision="fp16")
+    assert trt_compat.uses_tf32(library, config)
+    trt_compat.new_config(library, builder, precision="fp32")
+    assert not trt_compat.uses_tf32(library, config)
+
+
+def test_plug_ins_are_registered_before_anything_is_made():
+    calls = []
+    module = SimpleNamespace(
+        init_libnvinfer_plugins=lambda logger, namespace: calls.append(("plug-ins", namespace)),
+        Builder=lambda logger: calls.append("builder"),
+        Runtime=lambda logger: calls.append("runtime"),
+    )
+    library = trt_compat.Library("tensorrt", "1.0", "", module)
+    trt_compat.new_builder(library, None)
+    trt_compat.new_runtime(library, None)
+    assert calls == [("plug-ins", ""), "builder", ("plug-ins", ""), "runtime"]
+    del module.init_libnvinfer_plugins
+    trt_compat.new_builder(library, None)
 
 
 def test_auto_is_what_is_installed(rtx):
@@ -222,7 +250,14 @@ def test_bad_settings_are_refused(tools, settings, message):
 
 @pytest.mark.parametrize(
     ("text", "numbers"),
-    [("10.13.0.35", (10, 13, 0, 35)), ("8.6.1", (8, 6, 1)), ("11.0rc1", (11,)), ("", ())],
+    [
+        ("10.13.0.35", (10, 13, 0, 35)),
+        ("1.\u00b2", (1,)),
+        ("\u0661.2", ()),
+        ("8.6.1", (8, 6, 1)),
+        ("11.0rc1", (11,)),
+        ("", ()),
+    ],
 )
 def test_version_numbers(text, numbers):
     assert trt_compat.version_numbers(text) == numbers

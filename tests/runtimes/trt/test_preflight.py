@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import shlex
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -34,20 +37,24 @@ def test_an_engine_as_it_was_built_passes(engine, plan):
     assert loaded.header.flavour == "rtx"
     assert loaded.header.version == version_numbers(library.version)[:4]
     check_library(loaded, library)
-    check_gpu(loaded, ADA)
+    check_gpu(loaded, ADA, library)
 
 
 @pytest.mark.parametrize("place", [0, 24, 1000, -1])
 def test_a_flipped_byte(engine, plan, place):
     data = bytearray(plan)
     data[place] ^= 1
-    text = refused(engine(bytes(data)))
+    path = engine(bytes(data))
+    text = refused(path)
     assert "is not the engine that its sidecar describes" in text
-    line = "nnc quantise MODEL.onnx --backend trt --precision fp32 --batch 1,2,8 --flavour rtx -o"
-    assert line in text
+    line = (
+        "nnc quantise MODEL.onnx --backend trt --precision fp32 --batch 1,2,8 --flavour rtx "
+        f"--target-gpu 89 -o {path} --force"
+    )
+    assert text.endswith(line)
     assert "(sha256 abababababab)" in text
     # --trust is for engines without a sidecar, not for those that differ from theirs.
-    assert refused(engine(bytes(data)), trust=True) == text
+    assert refused(path, trust=True) == text
 
 
 @pytest.mark.parametrize("size", [1, 31, 4000])
@@ -70,7 +77,7 @@ def test_no_sidecar(engine, plan):
     assert "pass --trust" in refused(path)
     loaded = load_plan(path, trust=True)
     assert (loaded.data, loaded.sidecar) == (plan, None)
-    check_gpu(loaded, AMPERE)
+    check_gpu(loaded, AMPERE, load_library("rtx"))
 
 
 def test_a_damaged_sidecar_is_bad_input_even_with_trust(engine):
@@ -120,17 +127,70 @@ def test_a_version_without_a_sidecar_comes_from_the_header(engine, plan):
     assert f"built by TensorRT for RTX {own}," in refused(loaded, library, by=check_library)
 
 
+@pytest.mark.parametrize(
+    ("header", "version"),
+    [
+        ((10, 3, 0, 30), "10.3.0"),
+        ((8, 6, 2, 3), "8.6.2"),
+        ((10, 13, 0, 35), "10.13.0.35"),
+        ((10, 13, 0, 300 % 256), "10.13.0.300"),
+    ],
+)
+def test_as_many_numbers_as_the_module_says_are_compared(engine, plan, header, version):
+    """Jetson's modules say three, and the plan has four."""
+    data = b"ftrt" + plan[4:24] + bytes(header) + plan[28:]
+    loaded = load_plan(engine(data, sidecar=False), trust=True)
+    library = replace(load_library("rtx"), flavour="tensorrt", version=version)
+    check_library(loaded, library)
+    other = replace(library, version="10.3.1")
+    text = refused(loaded, other, by=check_library)
+    assert f"was built by TensorRT {'.'.join(map(str, header))}, and TensorRT 10.3.1" in text
+
+
+def test_the_version_of_an_unknown_form_of_plan_is_the_sidecars(engine, plan):
+    data = plan[:4] + b"\x01" + plan[5:24] + bytes(4) + plan[28:]
+    library = load_library("rtx")
+    digest = hashlib.sha256(data).hexdigest()
+    loaded = load_plan(engine(data, engine_sha256=digest))
+    assert (loaded.header.version, loaded.header.size) == ((), None)
+    check_library(loaded, library)
+    text = refused(loaded, replace(library, version="1.7.2.0"), by=check_library)
+    assert f"was built by TensorRT for RTX {library.version}," in text
+    # Without a sidecar the library alone can tell.
+    check_library(load_plan(engine(data, sidecar=False), trust=True), library)
+
+
 def test_another_gpu(engine):
-    text = refused(load_plan(engine()), AMPERE, by=check_gpu)
+    text = refused(load_plan(engine()), AMPERE, load_library("rtx"), by=check_gpu)
     assert "for compute capability 8.9; NVIDIA GeForce RTX 3090 has 8.6;" in text
-    assert text.endswith("--target-gpu 86")
+    assert " --target-gpu 86 -o " in text
+    assert "--target-gpu 89" not in text
+
+
+def test_a_gpu_that_the_library_builds_nothing_for(engine):
+    text = refused(load_plan(engine()), Device("Pascal", 61), load_library("rtx"), by=check_gpu)
+    assert text.endswith("builds nothing for that GPU: use TensorRT (--flavour tensorrt)")
 
 
 def test_another_gpu_than_the_one_it_was_built_on(engine):
     own = {"targets": (), "gpu": "Orin", "capability": 87}
-    text = refused(load_plan(engine(**own)), ADA, by=check_gpu)
+    tensorrt = replace(load_library("rtx"), module=SimpleNamespace(IBuilderConfig=None))
+    text = refused(load_plan(engine(**own)), ADA, tensorrt, by=check_gpu)
     assert "was built on Orin for compute capability 8.7" in text
     assert "--target-gpu" not in text
+
+
+def test_the_command_can_be_pasted(engine, tmp_path):
+    path = engine(batch=(4, 4, 4))
+    moved = tmp_path / "my net's.engine"
+    path.rename(moved)
+    sidecar_path(path).rename(sidecar_path(moved))
+    moved.write_bytes(moved.read_bytes() + b"\0")
+    text = refused(moved)
+    words = shlex.split(text[text.index("nnc quantise") :])
+    assert words[words.index("-o") + 1] == str(moved)
+    assert words[words.index("--batch") + 1] == "4,4,4"
+    assert words[-1] == "--force"
 
 
 def test_a_header_of_tensorrt_itself(tmp_path):

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from nnc.errors import InputError, MissingError, NncError
-from nnc.runtimes.base import DeviceTimes, TensorSpec
+from nnc.runtimes.base import DeviceTimes, Noted, TensorSpec
 from nnc.runtimes.gpu.driver import Device
 from nnc.runtimes.registry import open_runtime
 from nnc.runtimes.trt import runtime as trt_runtime
 from nnc.runtimes.trt.compat import Library
 from nnc.runtimes.trt.sidecar import sidecar_path
 
-from .gpu_in_memory import MODES, MemoryGpu, NumpyEngine
+from .gpu_in_memory import LAYOUT, MODES, MemoryGpu, NumpyEngine
 
 VERSION = "1.2.3.4"
 PLAN = b"vtrt" + bytes(12) + (40).to_bytes(8, "little") + bytes((1, 2, 3, 4)) + bytes(12)
@@ -25,7 +25,8 @@ PLAN = b"vtrt" + bytes(12) + (40).to_bytes(8, "little") + bytes((1, 2, 3, 4)) + 
 def gpu(monkeypatch):
     """A GPU in memory where the runtime looks for one."""
     found = MemoryGpu()
-    library = Library("rtx", VERSION, "13", SimpleNamespace(TensorIOMode=MODES))
+    module = SimpleNamespace(TensorIOMode=MODES, IBuilderConfig=None, **vars(LAYOUT))
+    library = Library("rtx", VERSION, "13", module)
     for name, value in {
         "load_library": lambda flavour: library,
         "first_device": lambda: Device("NVIDIA GeForce RTX 4090", 89),
@@ -46,7 +47,7 @@ def opened(gpu, net, tmp_path, monkeypatch):
         monkeypatch.setattr(trt_runtime, "load_engine", lambda runtime, plan: engine)
         path = tmp_path / "a.engine"
         path.write_bytes(PLAN)
-        net.sidecar_of(PLAN, version=VERSION).write(sidecar_path(path))
+        net.sidecar_of(PLAN, version=VERSION).write(sidecar_path(path), overwrite=True)
         return open_runtime(path)
 
     return open_engine
@@ -98,6 +99,23 @@ def test_what_cannot_be_captured_is_executed_each_time(opened, gpu):
         assert gpu.calls == [0, "in", 1, "execute", 2, "out", 3, "wait"]
 
 
+def test_what_keeps_the_gpu_waiting_is_noted(opened, gpu):
+    with opened() as runtime:
+        runtime.run({"x": images(2)})
+        assert isinstance(runtime, Noted)
+        assert runtime.notes() == ()
+    gpu.captures = False
+    with opened() as runtime:
+        gpu.between = lambda first, last: 1
+        runtime.run({"x": images(2)})
+        (line,) = runtime.notes()
+        assert "cannot be captured as a CUDA graph, and queueing took" in line
+    with opened() as runtime:
+        gpu.between = lambda first, last: 10**12
+        runtime.run({"x": images(2)})
+        assert runtime.notes() == ("it cannot be captured as a CUDA graph",)
+
+
 def test_times_are_those_between_the_marks(opened):
     with opened() as runtime:
         runtime.run({"x": images(1)})
@@ -118,6 +136,22 @@ def test_feeds_that_do_not_fit_are_refused(opened, gpu, feeds, message):
         with pytest.raises(InputError, match=message):
             runtime.run(feeds)
         assert "execute" not in gpu.calls
+
+
+@pytest.mark.parametrize(
+    ("odd", "message"),
+    [
+        ("format", "its tensor 'x' is not stored row by row"),
+        ("location", "its tensor 'x' is in host memory"),
+        ("shape", "its tensor 'x' is a shape, not data"),
+        ("address", "TensorRT refuses its buffer for 'x': it gave no reason"),
+        ("input", r"TensorRT refuses the shape \[8, 1, 8, 8\] for 'x'"),
+    ],
+)
+def test_engines_that_want_other_memory_are_refused(opened, gpu, odd, message):
+    with pytest.raises(InputError, match=message):
+        opened(odd=(odd,)).__enter__()
+    assert gpu.closed
 
 
 def test_an_inference_that_fails_is_one_line(opened):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -87,6 +88,20 @@ def test_a_trusted_engine_takes_the_users_word(engine):
     artifact = read_artifact(path, word, trust=True)
     assert (artifact.card.input.height, artifact.card.labels) == (8, ("a", "b", "c"))
     assert (artifact.parameters, artifact.own_metadata) == (None, False)
+    assert artifact.runtime == "tensorrt-rtx"
+
+
+def test_what_is_no_plan_is_refused_even_if_its_sidecar_knows_it(engine, plan):
+    data = b"PK\3\4" + plan[4:]
+    path = engine(data, engine_sha256=hashlib.sha256(data).hexdigest())
+    with pytest.raises(MissingError, match="is no TensorRT engine"):
+        read_artifact(path)
+    word = CardOverrides(mean=(0.5,), std=(0.25,), image_size=8, labels=("a", "b", "c"))
+    with pytest.raises(MissingError, match="is no TensorRT engine"):
+        read_artifact(engine(data, sidecar=False), word, trust=True)
+    cut = engine(plan[:-1], sidecar=False)
+    with pytest.raises(MissingError, match="was cut short"):
+        read_artifact(cut, word, trust=True)
 
 
 @no_gpu

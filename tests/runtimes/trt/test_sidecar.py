@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnc.errors import InputError
+from nnc.runtimes.base import TensorSpec
 from nnc.runtimes.trt.sidecar import SCHEMA_VERSION, Sidecar, read_sidecar, sidecar_path
 
 sizes = st.integers(1, 64)
-capabilities = st.lists(st.integers(10, 999), min_size=1)
+capabilities = st.lists(st.integers(10, 999), min_size=1, max_size=64)
 
 
 def test_it_stands_beside_the_engine():
@@ -138,3 +139,25 @@ def test_a_missing_field_is_named(net):
 def test_impossible_engines_are_refused(net, changes):
     with pytest.raises(InputError, match=r"batch sizes|needs the GPU"):
         net.sidecar_of(b"", **changes)
+
+
+def test_targets_are_told_once_and_are_not_without_number(net):
+    own = net.sidecar_of(b"", targets=(89,) * 200_000 + (86,))
+    assert own.targets == (89, 86)
+    with pytest.raises(InputError, match="100 targets: expected 64 at most"):
+        net.sidecar_of(b"", targets=tuple(range(10, 110)))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape"),
+    [
+        ("float16", (None, 1, 8, 8)),
+        ("float32", (None, 3, 8, 8)),
+        ("float32", (None, 1, 8, 9)),
+        ("float32", (None, 64)),
+    ],
+)
+def test_inputs_that_take_other_images_than_the_card_says_are_refused(net, dtype, shape):
+    with pytest.raises(InputError, match=r"takes no images of its card, float32 \[N, 1, 8, 8\]"):
+        net.sidecar_of(b"", inputs=(TensorSpec("x", dtype, shape),))
+    net.sidecar_of(b"", inputs=(TensorSpec("x", "float32", (4, 1, None, None)),))

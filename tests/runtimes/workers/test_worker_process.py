@@ -101,3 +101,13 @@ def test_the_current_folder_cannot_shadow_what_a_worker_imports(tiny, net, tmp_p
     monkeypatch.chdir(tmp_path)
     with WorkerProcess(path, device="cpu", threads=1) as worker:
         assert worker.open(net.SPEC).runtime == "onnxruntime"
+
+
+def test_an_engine_with_infinite_values_is_likely_an_overflow():
+    from nnc.runtimes.workers.worker import _check_numbers
+
+    scores = np.array([[1, np.inf]], np.float32)
+    _check_numbers(scores, Path("a.onnx"))
+    with pytest.raises(InputError, match=r"a\.engine returns NaN or infinite values; likely"):
+        _check_numbers(scores, Path("a.engine"))
+    _check_numbers(np.array([[1, 2]]), Path("a.engine"))
