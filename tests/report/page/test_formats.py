@@ -80,6 +80,8 @@ def test_json_has_everything(subject):
         ("a.md", None, "markdown"),
         ("a.csv", "csv", "csv"),
         ("a.json", None, "json"),
+        ("A.HTML", None, "html"),
+        ("a.Md", "markdown", "markdown"),
     ],
 )
 def test_the_ending_says_the_format(tmp_path, name, named, found):
