@@ -13,7 +13,7 @@ from nnc.toolchain.report.page.files_view import views
 from nnc.toolchain.report.page.palette import BLUE, SERIES, series
 from nnc.toolchain.report.page.pictures.axes import free_place, short
 from nnc.toolchain.report.page.pictures.distributions import density
-from nnc.toolchain.report.page.pictures.layers import dearest
+from nnc.toolchain.report.page.pictures.layers import dearest, layer_times
 from nnc.toolchain.report.page.pictures.sweep import sweeps
 from nnc.toolchain.report.page.pictures.tradeoff import front, tradeoff
 from nnc.toolchain.report.page.svg import Pictures
@@ -90,6 +90,23 @@ def test_the_dearest_layers_by_time_or_by_limit():
         layer["ms"] = layer["share"] = None
     limits = [layer["limit_ms"] for layer in dearest(profile)]
     assert limits == sorted(limits, reverse=True)
+
+
+def test_a_layer_may_be_faster_than_its_limit():
+    """Bars and lines both lie within the axis, wherever the limit is."""
+    result = bench_result(FILES[1:2], profile=True)
+    layers = result["files"][0]["profile"]["layers"]
+    for layer in layers:
+        layer["limit_ms"] = 4 * layer["ms"]
+    page = read_page(layer_times(Pictures(), views(result)[0]))
+    assert "bar: measured, line: at best" in "".join(one.text for one in page.all("text"))
+    lines = [
+        float(one.attributes["d"].split()[1])
+        for one in page.all("path")
+        if "stroke-width: 2.2" in one.attributes.get("style", "")
+    ]
+    assert len(lines) == 12
+    assert max(lines) < 400
 
 
 @pytest.mark.parametrize(("most", "text"), [(20, "features.3.conv"), (9, "feat…conv")])
