@@ -245,10 +245,11 @@ def test_a_class_that_may_be_chance_is_not_called_changed():
 
 def test_sweeps_are_a_table_too():
     page = _page(bench_result(FILES[1:3], threads=(1, 2), batch_sizes=(1, 8)))
-    (table,) = page.having("class", "left-3")
+    (table,) = page.having("class", "sweep")
     assert len(re.findall("the baseline", table.text)) == 4
     assert len(re.findall("faster", table.text)) == 4
-    assert not _page(bench_result(FILES[1:3])).having("class", "left-3")
+    assert "2 threads, batch of 8" in table.text
+    assert not _page(bench_result(FILES[1:3])).having("class", "sweep")
 
 
 def test_what_a_speedup_compares_is_said():

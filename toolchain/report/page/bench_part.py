@@ -20,7 +20,7 @@ from .pictures.roofline import peak_of, roofline, roofs
 from .pictures.sweep import sweeps
 from .pictures.tradeoff import front, pictured, tradeoff
 from .svg import Pictures
-from .sweep_table import SWEEP_TITLES, sweep_rows
+from .sweep_table import sweep_table
 
 __all__ = ["bench_part"]
 
@@ -43,7 +43,7 @@ def bench_part(bench: Bench, chosen: FileView | None, pictures: Pictures) -> Mar
         section(
             "Speed and accuracy" if any(one.entry["accuracy"] for one in shown) else "Speed",
             grid(*_speed(shown, pictures)),
-            folded("Every number of threads and batch size", _sweep_table(shown)),
+            folded("Every number of threads and batch size", sweep_table(shown)),
         ),
         section("Accuracy by class", class_part(shown, leading, pictures)),
         section("Where the time goes", *_layers(bench, shown, leading, pictures)),
@@ -67,7 +67,7 @@ def _speed(shown: Sequence[FileView], pictures: Pictures) -> Iterator[Markup | N
         tradeoff(pictures, shown),
         "Better to the top left. Area: size on disk. Ringed: on the front, where no other file is "
         f"both faster and more accurate{dashed}. Bars: 95 % intervals.",
-        legend(timed),
+        legend(pictured(shown)),
     )
     yield picture(
         "How steady the latency is",
@@ -76,20 +76,6 @@ def _speed(shown: Sequence[FileView], pictures: Pictures) -> Iterator[Markup | N
     )
     for title, drawn in sweeps(pictures, shown):
         yield picture(title, drawn, "Pale bars: 95 % intervals.", legend(timed))
-
-
-def _sweep_table(shown: Sequence[FileView]) -> Markup | None:
-    rows = sweep_rows(shown)
-    if not rows:
-        return None
-    place = SWEEP_TITLES.index("file")
-    body = [
-        tag("tr", [tag("td", text or join(chip(view), " ", view.name)) for text in texts])
-        for view, texts in rows
-    ]
-    head = tag("tr", [tag("th", title, scope="col") for title in SWEEP_TITLES])
-    table = tag("table", tag("thead", head), tag("tbody", body), _class=f"plain left-{place + 1}")
-    return tag("div", table, _class="scroll")
 
 
 def _layers(

@@ -39,7 +39,8 @@ def more_table(shown: Sequence[FileView]) -> Markup:
         tag("tr", tag("th", title, scope="row"), [tag("td", text) for text in texts])
         for title, texts in rows.items()
     ]
-    return tag("div", tag("table", tag("thead", head), tag("tbody", body)), _class="scroll")
+    table = tag("table", tag("thead", head), tag("tbody", body), _class="plain more")
+    return tag("div", table, _class="scroll")
 
 
 def cells(view: FileView) -> tuple[Cell, ...]:

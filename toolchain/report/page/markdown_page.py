@@ -19,7 +19,7 @@ from .measured_part import WORDS, machine_facts, when
 from .numbers import percent
 from .saved_run import Run
 from .subject import Subject, page_command
-from .sweep_table import SWEEP_TITLES, sweep_rows
+from .sweep_table import sweep_rows
 
 __all__ = ["markdown_page"]
 
@@ -103,11 +103,23 @@ def _notes(shown: Sequence[FileView]) -> Iterator[str]:
 
 
 def _sweep(shown: Sequence[FileView]) -> Iterator[str]:
-    rows = [[text or view.name for text in texts] for view, texts in sweep_rows(shown)]
+    rows = [
+        (
+            "-" if row.threads is None else str(row.threads),
+            str(row.batch),
+            row.view.name,
+            f"{row.latency} ({row.latency_interval})",
+            row.images_per_s,
+            row.speedup + (f" ({row.speedup_interval})" if row.speedup_interval else ""),
+            row.verdict,
+        )
+        for row in sweep_rows(shown)
+    ]
     if rows:
         yield "## Every number of threads and batch size"
         yield ""
-        yield from markdown_table(SWEEP_TITLES, rows)
+        titles = ("threads", "batch", "file", "latency", "images a second", "speed-up", "verdict")
+        yield from markdown_table(titles, rows)
 
 
 def _run(run: Run) -> Iterator[str]:
