@@ -8,6 +8,7 @@ from .blocks import folded, grid, picture
 from .class_words import ClassRow, class_lines, class_rows, confusion_rows
 from .files_view import FileView, chip, legend
 from .markup import Markup, join, tag
+from .numbers import counted
 from .pictures.class_changes import MOST_CLASSES, class_changes, compared
 from .svg import Pictures
 
@@ -48,7 +49,7 @@ def _picture(shown: Sequence[FileView], leading: FileView, pictures: Pictures) -
         "Change by class",
         class_changes(pictures, shown, leading),
         "Against file 1, with 95 % intervals. Filled: shown to differ, by McNemar's exact test "
-        f"with Holm's correction for {number} classes; open: not shown.{most}",
+        f"with Holm's correction for {counted(number, 'class', 'classes')}; open: not shown.{most}",
         legend(files),
     )
 

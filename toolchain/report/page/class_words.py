@@ -85,7 +85,10 @@ def _changes(view: FileView) -> Iterator[str]:
     verdicts = class_verdicts(found["per_class"])
     shown = sorted((one for one in verdicts if one.shown), key=lambda one: one.share)
     if not shown:
-        yield f"No class is shown to have changed, Holm's correction for {len(verdicts)} in mind."
+        yield (
+            "No class is shown to have changed (McNemar's exact test, Holm's correction for "
+            f"{counted(len(verdicts), 'class', 'classes')})."
+        )
         return
     named = [f"{one_line(one.label)} ({points(one.share)} points)" for one in shown]
     more = len(named) - NAMED

@@ -114,9 +114,10 @@ def _contents(subjects: Sequence[Subject]) -> Markup | None:
         return None
     entries = []
     for number, subject in enumerate(subjects, start=1):
-        claim = None if subject.bench is None else headline(subject.bench).claim
         link = tag("a", one_line(subject.title) or "result", href=f"#subject-{number}")
-        entries.append(tag("li", join(link, f": {claim}" if claim else None)))
+        found = None if subject.bench is None else headline(subject.bench)
+        outcome = f" {found.gate.sentence}" if found and found.gate else ""
+        entries.append(tag("li", join(link, f":{outcome} {found.claim}" if found else None)))
     return tag("nav", tag("ol", entries))
 
 
