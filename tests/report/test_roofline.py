@@ -48,11 +48,16 @@ def test_the_sentence():
         [layer("a", 0.5, 2.0), fc("b", 1.5), fc("c", 1.6), fc("d", 1.9), other(0.1)], 8.2
     )
     assert conclusion(found) == (
-        "4.1 times the limit (8.20 ms of 2.00 ms): 55 % of the time in 2 layers of 4, "
-        "1 compute-bound and 1 memory-bound"
+        "4.1 times the limit (8.20 ms measured, 2.00 ms at best): 2 of 4 layers take 55 % of the "
+        "time, 1 compute-bound and 1 memory-bound"
     )
     found["layers"][0]["ms"], found["measured_ms"] = 0.5, 5.6
-    assert conclusion(found).endswith(": 62 % of the time in 2 layers of 4, all memory-bound")
+    assert conclusion(found).endswith(": 2 of 4 layers take 62 % of the time, all memory-bound")
+
+
+def test_half_of_the_time_in_many_layers():
+    found = profile([fc(f"l{index}", 1.0) for index in range(63)], 63.0)
+    assert conclusion(found).endswith(": 32 of 63 layers take 51 % of the time, all memory-bound")
 
 
 def test_layers_timed_while_the_machine_was_busier():
@@ -63,19 +68,21 @@ def test_layers_timed_while_the_machine_was_busier():
 def test_one_layer_and_much_outside_of_all():
     found = profile([fc("a", 3.0), fc("b", 1.0), other(1.0)], 5.0, 4.9)
     assert conclusion(found) == (
-        "at the limit (5.00 ms of 4.90 ms): 60 % of the time in 1 layer of 2, memory-bound; "
-        "20 % in changes of layout"
+        "at the limit (5.00 ms measured, 4.90 ms at best): 1 of 2 layers takes 60 % of the time, "
+        "memory-bound; 20 % in changes of layout"
     )
 
 
 def test_faster_than_the_limit_and_no_limit():
     fast = profile([fc("a", 1.0)], 1.0, 2.0)
     assert conclusion(fast).startswith(
-        "faster than the limit (1.00 ms of 2.00 ms; the caches serve it better than reckoned): "
+        "faster than the limit (1.00 ms measured, 2.00 ms at best; the caches serve it better than "
+        "reckoned): "
     )
     unknown = profile([layer("a", None, None, limit=None), layer("b", 1.0, None)], 12.34, None)
     assert conclusion(unknown) == (
-        "12.3 ms, of a limit that cannot be told: 100 % of the limit in 1 layer of 2, compute-bound"
+        "12.3 ms; what is possible cannot be told: 1 of 2 layers takes 100 % of the limit, "
+        "compute-bound"
     )
     nothing = profile([layer("a", 0.0, None, limit=None)], 1.0, 0.0)
     assert conclusion(nothing).endswith(": no layer has anything to compute or to move")

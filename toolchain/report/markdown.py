@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,10 @@ from .plain_text import one_line
 
 __all__ = ["bench_page", "escape", "machine_lines"]
 
-SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#"})
+SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#~$&"})
+
+ADDRESS = re.compile(r"(?i)(?<=[a-z]):(?=//)|(?<=\bwww)\.")
+"""The signs by which a bare address is told, which becomes a link in many readers."""
 
 
 def bench_page(bench: Mapping[str, Any], *, title: str, command: str, date: str) -> str:
@@ -52,4 +56,4 @@ def _flat(value: Any) -> str:
 
 def escape(text: str) -> str:
     """``text`` as one line in which no character means anything to Markdown."""
-    return one_line(text).translate(SPECIAL)
+    return ADDRESS.sub(r"\\\g<0>", one_line(text).translate(SPECIAL))

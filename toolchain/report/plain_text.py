@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from ...runtimes.verdicts.wording import digits
+
 __all__ = ["byte_size", "count", "digits", "one_line", "printable"]
 
 
@@ -41,14 +43,3 @@ def count(number: int) -> str:
             value = number / limit
             return f"{value:.{2 if value < 10 else 1 if value < 100 else 0}f} {sign}"
     return str(number)
-
-
-def digits(value: float) -> str:
-    """Three digits that mean something, and no more than four decimals."""
-    if value >= 100:
-        return f"{value:.0f}"
-    if value >= 10:
-        return f"{value:.1f}"
-    if value >= 0.1:
-        return f"{value:.2f}"
-    return f"{value:.3f}" if value >= 0.01 or value == 0 else f"{value:.4f}"

@@ -59,8 +59,8 @@ def _distance(profile: _Profile) -> str:
     limit, attained = profile["limit_ms"], profile["attained"]
     measured = digits(profile["measured_ms"])
     if not limit or not attained:
-        return f"{measured} ms, of a limit that cannot be told"
-    between = f"{measured} ms of {digits(limit)} ms"
+        return f"{measured} ms; what is possible cannot be told"
+    between = f"{measured} ms measured, {digits(limit)} ms at best"
     if attained > 1 + _NEAR:
         return f"faster than the limit ({between}; the caches serve it better than reckoned)"
     if attained > 1 - _NEAR:
@@ -76,14 +76,15 @@ def _where(profile: _Profile) -> str:
     layers = [layer for layer in profile["layers"] if layer["op"]]
     chosen: list[_Layer] = []
     held = 0.0
-    for layer in heaviest({**profile, "layers": layers}):
+    for layer in heaviest({**profile, "layers": layers}, len(layers)):
         chosen.append(layer)
         held += (layer[key] or 0.0) / whole
         if held >= _HALF:
             break
     what = "time" if key == "ms" else "limit"
-    many = f"{len(chosen)} layer{'s' if len(chosen) != 1 else ''} of {len(layers)}"
-    text = f"{100 * held:.0f} % of the {what} in {many}, {_bounds(chosen)}"
+    verb = "takes" if len(chosen) == 1 else "take"
+    text = f"{len(chosen)} of {len(layers)} layers {verb} {100 * held:.0f} % of the {what}"
+    text += f", {_bounds(chosen)}"
     other = sum(layer[key] or 0.0 for layer in profile["layers"] if not layer["op"]) / whole
     if other >= _MUCH:
         text += f"; {100 * other:.0f} % in changes of layout"

@@ -118,13 +118,17 @@ def test_it_says_what_was_gained_at_what_cost_and_how_sure(page):
     assert [one.text[:7] for one in page.having("class", "tile")] == [
         "Speed-u", "Accurac", "Size\u221265", "Memory\u00b1",
     ]  # fmt: skip
+    (gate,) = page.having("class", "gate")
+    assert gate.text == (
+        "Not releasable yet: pruned.int8.onnx is not shown to hold accuracy lost \u2264 1.5 points."
+    )
 
 
 def test_it_holds_all_there_is(page):
     titles = [one.text for one in page.all("h3")]
     assert titles == [
         "Budgets", "Files", "Speed and accuracy", "Accuracy by class", "Where the time goes",
-        "How it was made", "What pruning costs", "How it was measured",
+        "How it was made", "What pruning costs", "How it was measured", "To make this page again",
     ]  # fmt: skip
     words = page.all("body")[0].text
     for text in (
@@ -192,13 +196,98 @@ def test_strings_from_files_are_text_everywhere():
 
 
 def test_a_file_that_died_has_a_row_that_says_so():
+    """With what was measured of it before."""
     files = [*FILES[:3], replace(FILES[3], error="its process died: signal 9")]
-    page = read_page(html_page([Subject("x", "x.json", bench=bench_result(files))], "x.html"))
+    page = _page(bench_result(files))
     (error,) = page.having("class", "error")
     assert error.text == "error: its process died: signal 9"
+    (row,) = page.having("class", "died")
+    assert "1.66 MB" in row.text
+    assert "94 % int8" in row.text
     assert page.having("class", "claim")[0].text.startswith("pruned.onnx is ")
     sure = page.having("class", "sure")[0].text
-    assert "Not measured, because of an error: pruned.int8.onnx." in sure
+    assert "Not measured to the end, because of an error: pruned.int8.onnx." in sure
+
+
+def _page(result):
+    return read_page(html_page([Subject("x", "x.json", bench=result)], "x.html"))
+
+
+def test_what_the_headline_is_about_is_what_is_opened():
+    """The best file stands second; the broken one that is last has nothing to say."""
+    free = replace(FILES[1], name="free.onnx", ms=0.2, bytes=1_000_000)
+    page = _page(bench_result([FILES[1], free, FILES[3]], profile=True))
+    assert page.having("class", "claim")[0].text.startswith("free.onnx is ")
+    opened = [one for one in page.all("details") if "open" in one.attributes]
+    assert len(opened) == 1
+    assert "free.onnx" in opened[0].text
+    assert "No class changed." in page.all("body")[0].text
+
+
+@pytest.mark.parametrize("files", [FILES[1:2], (FILES[0], FILES[1])])
+def test_classes_have_a_table_where_nothing_changed_or_there_is_one_file(files):
+    page = _page(bench_result(files))
+    assert "Accuracy by class" in [one.text for one in page.all("h3")]
+    titles = [one.text for one in page.all("h4")]
+    assert "Right answers in %, hardest first" in titles
+    assert "Most frequent confusions" in titles
+    hardest = page.all("table")[-2].text
+    assert hardest.index("Shirt") < hardest.index("Trouser")
+    words = page.all("body")[0].text
+    assert ("No class changed." in words) is (len(files) > 1)
+    assert "Shirt is the hardest class: 75.5 % right." in words
+
+
+def test_a_class_that_may_be_chance_is_not_called_changed():
+    page = _page(bench_result([FILES[1], replace(FILES[1], name="b.onnx", lost=5)]))
+    assert "No class is shown to have changed" in page.all("body")[0].text
+
+
+def test_sweeps_are_a_table_too():
+    page = _page(bench_result(FILES[1:3], threads=(1, 2), batch_sizes=(1, 8)))
+    (table,) = page.having("class", "sweep")
+    assert len(re.findall("the baseline", table.text)) == 4
+    assert len(re.findall("faster", table.text)) == 4
+    assert "2 threads, batch of 8" in table.text
+    assert not _page(bench_result(FILES[1:3])).having("class", "sweep")
+
+
+def test_what_a_speedup_compares_is_said():
+    page = _page(bench_result(FILES[1:3]))
+    note = page.having("class", "note")[0].text
+    assert "it compares the 10th percentiles of each round" in note
+    assert "not quite the ratio of the medians" in note
+    assert "p99" in page.having("class", "figures")[-1].text
+
+
+def test_the_front_is_explained_only_as_far_as_it_is_drawn():
+    joined = "joined by the dashed line"
+    assert joined in _page(bench_result(FILES)).all("body")[0].text
+    best = replace(FILES[1], name="best.onnx", ms=0.1)
+    page = _page(bench_result([FILES[1], best]))
+    assert joined not in page.all("body")[0].text
+    assert "Ringed: on the front" in page.all("body")[0].text
+
+
+def test_one_command_makes_the_page_of_all_results():
+    made = bench_result(FILES[1:3])
+    subjects = [Subject(name, f"{name}.json", bench=made) for name in ("a", "b")]
+    page = read_page(html_page(subjects, "x.html"))
+    commands = [one.text for one in page.all("pre")]
+    assert commands[-1] == "nnc report a.json b.json -o x.html"
+    assert sum("nnc report" in one for one in commands) == 1
+
+
+def test_layers_that_could_not_be_timed_are_said_to_be_so():
+    def untimed(result):
+        for file in result["files"]:
+            for layer in file["profile"]["layers"]:
+                layer.update(ms=None, share=None)
+
+    result = spoilt(bench_result(FILES[1:3], profile=True), untimed)
+    assert "nnc bench --profile times each" in _page(result).all("body")[0].text
+    result["command"].append("--profile")
+    assert "the layers of this file could not be timed" in _page(result).all("body")[0].text
 
 
 def _only_required(result):

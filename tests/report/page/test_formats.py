@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from nnc.errors import InputError
+from nnc.runtimes.verdicts import Budgets, judge
 from nnc.toolchain.report.page.csv_rows import COLUMNS, csv_rows
 from nnc.toolchain.report.page.formats import FORMATS, format_of, write_report
 from nnc.toolchain.report.page.json_object import json_object
@@ -63,6 +64,51 @@ def test_csv_has_a_row_for_each_load_and_no_formulas(subject):
         csv_rows([Subject("scan", "scan.json", scan=subject.scan)], "x.csv")
 
 
+def test_csv_has_all_that_a_spreadsheet_may_ask_for():
+    result = bench_result(FILES[1:4:2])
+    result["budgets"] = judge(result, Budgets(1.3, max_size_mb=2, min_speedup=50))
+    result["files"][1]["warnings"] = ["one", "two"]
+    (_, row) = csv.DictReader(io.StringIO(csv_rows([Subject("x", "x", bench=result)], "x.csv")))
+    file = result["files"][1]
+    latency = file["latency"][0]
+    assert float(row["median_low_ms"]) == latency["low"]
+    assert float(row["median_high_ms"]) == latency["high"]
+    assert float(row["cpu_ms"]) == latency["cpu_ms"]
+    assert float(row["load_ms"]) == file["load_ms"]["median"]
+    assert float(row["first_inference_ms"]) == file["first_inference_ms"]["median"]
+    assert (row["lost"], row["won"], row["worst_class"]) == ("50", "23", "Shirt")
+    assert float(row["worst_class_top1"]) == pytest.approx(
+        file["accuracy"]["worst_class"]["correct"] / 200
+    )
+    assert row["warnings"] == "one; two"
+    assert row["budgets_held"] == "max-size-mb 2"
+    assert row["budgets_missed"] == "min-speedup 50"
+    assert row["budgets_not_shown"] == "max-drop 1.3"
+
+
+def test_markdown_says_what_the_page_says():
+    files = [*FILES[1:3], replace(FILES[3], error="it died")]
+    result = bench_result(files, batch_sizes=(1, 8), profile=True)
+    result["budgets"] = judge(result, Budgets(max_size_mb=6))
+    subjects = [Subject(name, f"{name}.json", bench=result) for name in ("a", "b")]
+    text = markdown_page(subjects, "x.md")
+    lines = text.splitlines()
+    assert lines[2].startswith("**pruned.onnx holds its budget, but the release gate fails because")
+    (row,) = {line for line in lines if line.startswith("| pruned.int8.onnx (died) |")}
+    assert "1.66 MB" in row
+    assert "- pruned.int8.onnx: error: it died" in lines
+    assert "it compares the 10th percentiles of each round" in text
+    assert "p99 " in text
+    assert "## Every number of threads and batch size" in lines
+    assert len([line for line in lines if line.startswith("| 1 | 8 | pruned.onnx |")]) == 2
+    assert "## Accuracy by class" in lines
+    assert any(line.startswith("| Shirt | 200 | 75.5 % |") for line in lines)
+    assert "Confusions that changed most:" in lines
+    assert [line for line in lines if "nnc report" in line] == [
+        "    nnc report a.json b.json -o x.md"
+    ]
+
+
 def test_json_has_everything(subject):
     value = json.loads(json_object([subject], "x.json"))
     assert (value["schema_version"], value["kind"]) == (1, "report")
@@ -70,6 +116,8 @@ def test_json_has_everything(subject):
     assert entry["bench"] == {**RESULT, "command": ["nnc", "run", "quickstart"]}
     assert entry["run"]["prunings"][0]["rounds"][0]["compact_parameters"] == 1_900_690
     assert entry["headline"]["claim"].startswith("pruned.int8.onnx is 3")
+    assert entry["headline"]["file"] == "runs/quickstart/pruned.int8.onnx"
+    assert entry["headline"]["gate"] is None
 
 
 @pytest.mark.parametrize(
@@ -80,6 +128,8 @@ def test_json_has_everything(subject):
         ("a.md", None, "markdown"),
         ("a.csv", "csv", "csv"),
         ("a.json", None, "json"),
+        ("A.HTML", None, "html"),
+        ("a.Md", "markdown", "markdown"),
     ],
 )
 def test_the_ending_says_the_format(tmp_path, name, named, found):

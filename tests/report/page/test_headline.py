@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from nnc.toolchain.report.page.headline import headline
 
 from ...made_bench import FILES, bench_result, spoilt
@@ -74,9 +72,38 @@ def test_nothing_could_be_measured():
     assert (found.claim, found.sure) == ("No file could be measured.", "its process died")
 
 
-@pytest.mark.parametrize("dead", [0, 2])
-def test_files_that_died_are_named(dead):
-    files = [replace(m, error="it died") if i == dead else m for i, m in enumerate(FILES)]
+def test_a_file_that_died_is_named():
+    files = [replace(m, error="it died") if i == 2 else m for i, m in enumerate(FILES)]
     found = headline(bench_result(files))
-    assert f"Not measured, because of an error: {FILES[dead].name}." in found.sure
+    assert f"Not measured to the end, because of an error: {FILES[2].name}." in found.sure
     assert found.claim.startswith("pruned.int8.onnx is ")
+
+
+def test_a_baseline_that_died_is_no_success():
+    """Its size is known, but nothing else: no gain is claimed, no tile coloured."""
+    found = headline(bench_result([replace(REFERENCE, error="it died"), INT8]))
+    assert found.claim == (
+        "The baseline reference.onnx could not be measured, so nothing is compared."
+    )
+    assert found.sure.startswith("pruned.int8.onnx is right on 90.90 % of 2,000 test images and ")
+    assert "Not measured to the end, because of an error: reference.onnx." in found.sure
+    assert {tile.mood for tile in found.tiles} == {""}
+    assert [tile.value for tile in found.tiles] == ["90.90 %", "1.66 MB", "90 MB"]
+
+
+def test_only_what_is_shown_has_a_colour():
+    def heavier(result):
+        result["files"][1]["peak_memory_bytes"] = 93_150_000
+
+    alike = replace(PRUNED, name="alike.onnx", bytes=REFERENCE.bytes + 900)
+    size, memory = headline(spoilt(bench_result([REFERENCE, alike]), heavier)).tiles[2:]
+    assert (size.value, size.mood) == ("\u00b10 %", "")
+    assert (memory.value, memory.mood) == ("+3.5 %", "")
+    assert headline(bench_result([REFERENCE, INT8])).tiles[2].mood == "good"
+    assert headline(bench_result([INT8, REFERENCE])).tiles[2].mood == "bad"
+
+
+def test_the_medians_beside_a_speedup_are_called_so():
+    tile = headline(bench_result([REFERENCE, INT8])).tiles[0]
+    assert tile.details[1].startswith("medians 0.4")
+    assert len(tile.details) == 2

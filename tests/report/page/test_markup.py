@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnc.toolchain.report.page.markup import Markup, clean, join, tag
+from nnc.toolchain.report.page.markup import Markup, clean, join, kept_together, tag
 
 from .reading import read_page
 
@@ -26,3 +26,11 @@ def test_void_elements_are_not_closed():
 def test_what_no_page_can_hold_goes():
     assert clean("a\x00b\x1b[31m\u202ec\ud800\nd\te\ufeff") == "ab[31mc d e"
     assert join("\ud800x").encode("utf-8") == b"x"
+
+
+def test_a_number_keeps_its_unit():
+    text = "by \u22120.5 points < 85 % or \u2264 2 MB in 3 launches, 12 sets"
+    assert kept_together(text) == (
+        'by <span class="nb">\u22120.5 points</span> &lt; <span class="nb">85 %</span> or '
+        '<span class="nb">\u2264 2 MB</span> in 3 launches, 12 sets'
+    )

@@ -12,10 +12,10 @@ pytest.importorskip("matplotlib")
 from nnc.toolchain.report.page.files_view import views
 from nnc.toolchain.report.page.palette import BLUE, SERIES, series
 from nnc.toolchain.report.page.pictures.axes import free_place, short
-from nnc.toolchain.report.page.pictures.class_changes import change_of
 from nnc.toolchain.report.page.pictures.distributions import density
-from nnc.toolchain.report.page.pictures.layers import dearest
-from nnc.toolchain.report.page.pictures.tradeoff import front
+from nnc.toolchain.report.page.pictures.layers import dearest, layer_times
+from nnc.toolchain.report.page.pictures.sweep import sweeps
+from nnc.toolchain.report.page.pictures.tradeoff import front, tradeoff
 from nnc.toolchain.report.page.svg import Pictures
 
 from ...made_bench import FILES, bench_result
@@ -46,15 +46,32 @@ def test_a_density_is_that_of_the_percentiles():
     assert grid[flat.argmax()] == pytest.approx(7.0, abs=0.1)
 
 
-def test_a_change_by_class_covers_the_true_one():
-    """Classes of 200 images, of which 3 % are lost and 3 % won, 500 times: right in 95 of 100."""
-    random = np.random.default_rng(0)
-    inside = 0
-    for _ in range(500):
-        lost, won, _ = random.multinomial(200, [0.03, 0.03, 0.94])
-        share, half = change_of({"images": 200, "lost": int(lost), "won": int(won)})
-        inside += abs(share) <= half
-    assert inside / 500 >= 0.945
+@pytest.mark.parametrize(("dominated", "rings"), [(False, 3), (True, 1)])
+def test_the_front_is_ringed_and_joined_only_where_there_are_several(dominated, rings):
+    """A ring is a circle without a filling; a single file has nothing to be joined to."""
+    lost = [40, 20, 0] if not dominated else [0, 20, 40]
+    files = [
+        replace(FILES[1], name=f"{number}.onnx", ms=number + 1.0, lost=lost[number])
+        for number in range(3)
+    ]
+    text = tradeoff(Pictures(), views(bench_result(files)))
+    hollow = [one.attributes["style"] for one in read_page(text).all("use")]
+    assert sum("fill-opacity: 0; stroke: var(--ink)" in style for style in hollow) == rings
+    assert ("stroke-dasharray: 4" in text) is not dominated
+    assert text.count(", on the front") == rings
+
+
+def test_throughput_starts_at_nothing_and_has_intervals():
+    result = bench_result(FILES[1:3], batch_sizes=(1, 8))
+    ((title, text),) = sweeps(Pictures(), views(result))
+    page = read_page(text)
+    assert title == "Throughput by batch size, 1 thread"
+    assert page.all("text")[0].text == "1"
+    assert "0" in [one.text for one in page.all("text")]
+    bars = [
+        one for one in page.all("path") if "stroke-opacity: 0.4" in one.attributes.get("style", "")
+    ]
+    assert len(bars) == 2 * 2
 
 
 def test_a_label_goes_where_nothing_is():
@@ -73,6 +90,23 @@ def test_the_dearest_layers_by_time_or_by_limit():
         layer["ms"] = layer["share"] = None
     limits = [layer["limit_ms"] for layer in dearest(profile)]
     assert limits == sorted(limits, reverse=True)
+
+
+def test_a_layer_may_be_faster_than_its_limit():
+    """Bars and lines both lie within the axis, wherever the limit is."""
+    result = bench_result(FILES[1:2], profile=True)
+    layers = result["files"][0]["profile"]["layers"]
+    for layer in layers:
+        layer["limit_ms"] = 4 * layer["ms"]
+    page = read_page(layer_times(Pictures(), views(result)[0]))
+    assert "bar: measured, line: at best" in "".join(one.text for one in page.all("text"))
+    lines = [
+        float(one.attributes["d"].split()[1])
+        for one in page.all("path")
+        if "stroke-width: 2.2" in one.attributes.get("style", "")
+    ]
+    assert len(lines) == 12
+    assert max(lines) < 400
 
 
 @pytest.mark.parametrize(("most", "text"), [(20, "features.3.conv"), (9, "feat…conv")])

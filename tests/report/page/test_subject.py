@@ -128,8 +128,20 @@ def test_a_damaged_scan_is_named(tmp_path, change, message):
     assert message in str(raised.value)
 
 
-def test_any_other_json_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("comparison", "is of nnc compare; make a page of the two results it compared: nnc report"),
+        ("self-check", "is of nnc bench --self-check, which a page has no room for; make one of a"),
+        ("report", "is of nnc report already; make a page of the results it was made of"),
+        ("other", "is no result of nnc bench, but of kind 'other'"),
+        (["x"], "is no result of nnc bench, but a JSON file of another kind"),
+    ],
+)
+def test_other_json_is_refused_with_what_to_do(tmp_path, kind, message):
     path = tmp_path / "x.json"
-    path.write_text('{"kind": "comparison"}')
-    with pytest.raises(InputError, match="is no result of nnc bench, but of kind 'comparison'"):
+    path.write_text(json.dumps({"schema_version": 1, "kind": kind}))
+    with pytest.raises(InputError) as raised:
         read_subject(path)
+    assert str(raised.value).startswith(f"{path} {message}")
+    assert "\n" not in str(raised.value)

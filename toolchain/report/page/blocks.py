@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .headline import Tile
-from .markup import Markup, join, tag
+from .headline_tiles import Tile
+from .markup import Markup, join, kept_together, tag
 
 __all__ = ["command_blocks", "facts", "folded", "grid", "picture", "section", "tiles"]
 
@@ -46,7 +46,7 @@ def tiles(every: Iterable[Tile]) -> Markup | None:
             "div",
             tag("span", one.name, _class="what"),
             tag("strong", one.value),
-            tag("small", one.detail),
+            [tag("small", kept_together(line)) for line in one.details],
             _class=f"tile {one.mood}".strip(),
         )
         for one in every

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ....runtimes.verdicts.verdict import BUDGETS
-from ....runtimes.verdicts.wording import amount, digits, points
+from ....runtimes.verdicts.wording import digits, points
 from ..plain_text import one_line
 from .blocks import folded
+from .budget_words import budget_title, with_unit
 from .markup import Markup, join, tag
-from .numbers import TIMES, signed
+from .numbers import interval, signed
 
 __all__ = ["budget_summary", "budget_table"]
 
@@ -26,7 +26,7 @@ def budget_summary(verdicts: Sequence[Verdict]) -> Markup | None:
         return None
     found = Counter(one["verdict"] for one in verdicts)
     marks = [_badge(name, f"{found[name]} {name}") for name in MARKS if found[name]]
-    return join("Budgets: ", [join(one, " ") for one in marks])
+    return tag("p", [join(one, " ") for one in marks], _class="summary")
 
 
 def budget_table(verdicts: Sequence[Verdict]) -> Markup | None:
@@ -34,7 +34,7 @@ def budget_table(verdicts: Sequence[Verdict]) -> Markup | None:
     if not verdicts:
         return None
     names = list(dict.fromkeys(one["budget"] for one in verdicts))
-    limits = {one["budget"]: _limit(one) for one in verdicts}
+    limits = {one["budget"]: _capital(budget_title(one)) for one in verdicts}
     found = {(one["file"], one["budget"]): one for one in verdicts}
     rows = [
         tag(
@@ -75,20 +75,15 @@ def _value(verdict: Verdict) -> str:
     if value is None:
         return "not measured"
     unit = verdict["unit"]
-    text = amount(value, unit)
+    text = with_unit(value, unit)
     if low is None or high is None or low == high:
         return text
     show = points if unit == "points" else digits
-    return signed(f"{text} ({show(low)} to {show(high)})")
+    return f"{text} ({signed(interval(show(low), show(high)))})"
 
 
-def _limit(verdict: Verdict) -> str:
-    """``max-drop 0.5 points``; the unit where the name has none."""
-    name, unit = one_line(verdict["budget"]), verdict["unit"]
-    known = BUDGETS.get(name)
-    told = known is not None and name.endswith(f"-{unit.lower()}")
-    shown = TIMES if unit == "x" else f" {one_line(unit)}"
-    return f"{name} {verdict['limit']:.10g}{'' if told else shown}"
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _badge(verdict: str, text: str) -> Markup:

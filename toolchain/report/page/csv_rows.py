@@ -8,19 +8,25 @@ from io import StringIO
 from typing import Any
 
 from ....errors import InputError
+from ....runtimes.verdicts.row_names import row_names
 from .markup import clean
 from .subject import Subject
 
 __all__ = ["COLUMNS", "csv_rows"]
 
 COLUMNS = (
-    *("result", "file", "runtime", "device", "provider", "error"),
+    *("result", "file", "runtime", "device", "provider", "error", "warnings"),
     *("bytes", "zipped_bytes", "parameters", "nonzero_parameters", "macs", "int8_mac_share"),
-    *("images", "top1", "top1_low", "top1_high", "top5"),
+    *("images", "top1", "top1_low", "top1_high", "top5", "worst_class", "worst_class_top1"),
     *("difference", "difference_low", "difference_high", "p", "accuracy_verdict"),
-    *("threads", "batch_size", "median_ms", "p5_ms", "p95_ms", "p99_ms", "images_per_s"),
-    *("speedup", "speedup_low", "speedup_high", "speedup_verdict", "peak_memory_bytes"),
+    *("same", "lost", "won", "moved"),
+    *("threads", "batch_size", "median_ms", "median_low_ms", "median_high_ms"),
+    *("p5_ms", "p95_ms", "p99_ms", "images_per_s", "cpu_ms"),
+    *("speedup", "speedup_low", "speedup_high", "speedup_verdict"),
+    *("load_ms", "first_inference_ms", "peak_memory_bytes"),
+    *("budgets_held", "budgets_missed", "budgets_not_shown"),
 )
+"""Units stand in the names; several warnings or budgets are parted by ``; ``."""
 
 
 def csv_rows(subjects: Sequence[Subject], _output: str) -> str:
@@ -44,16 +50,35 @@ def csv_rows(subjects: Sequence[Subject], _output: str) -> str:
 def _rows(subject: Subject) -> Iterator[dict[str, Any]]:
     if subject.bench is None:
         return
-    for file in subject.bench["files"]:
+    names = row_names(subject.bench["files"])
+    for name, file in zip(names, subject.bench["files"], strict=True):
         row = {
             "result": subject.title,
             **{key: file[key] for key in ("file", "runtime", "device", "provider", "error")},
             **(file["size"] or {}),
+            "warnings": "; ".join(file["warnings"]) or None,
             "peak_memory_bytes": file["peak_memory_bytes"],
+            **_starting(file),
             **_accuracy(file),
+            **_budgets([one for one in subject.bench["budgets"] if one["file"] == name]),
         }
         for latency in file["latency"] or [None]:
             yield {**row, **(_latency(latency) if latency else {})}
+
+
+def _starting(file: Mapping[str, Any]) -> dict[str, Any]:
+    keys = ("load_ms", "first_inference_ms")
+    return {key: file[key]["median"] for key in keys if file[key] is not None}
+
+
+def _budgets(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The budgets of a file, by what became of them, with their limits."""
+    found: dict[str, Any] = {}
+    for one in verdicts:
+        key = f"budgets_{one['verdict'].replace(' ', '_')}"
+        text = f"{one['budget']} {one['limit']:.10g}"
+        found[key] = f"{found[key]}; {text}" if key in found else text
+    return found
 
 
 def _accuracy(file: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +87,13 @@ def _accuracy(file: Mapping[str, Any]) -> dict[str, Any]:
     if found:
         row |= {key: found[key] for key in ("images", "top1", "top5")}
         row |= {"top1_low": found["low"], "top1_high": found["high"]}
+    if found and (worst := found["worst_class"]):
+        row |= {
+            "worst_class": worst["label"],
+            "worst_class_top1": worst["correct"] / max(worst["images"], 1),
+        }
     if against:
+        row |= {key: against[key] for key in ("same", "lost", "won", "moved")}
         row |= {
             "difference": against["difference"],
             "difference_low": against["low"],
@@ -74,7 +105,8 @@ def _accuracy(file: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _latency(found: Mapping[str, Any]) -> dict[str, Any]:
-    row = {key: found[key] for key in ("threads", "batch_size", "images_per_s")}
+    row = {key: found[key] for key in ("threads", "batch_size", "images_per_s", "cpu_ms")}
+    row |= {"median_low_ms": found["low"], "median_high_ms": found["high"]}
     row |= {f"{key}_ms": found[key] for key in ("median", "p5", "p95", "p99")}
     if speedup := found["speedup"]:
         row |= {

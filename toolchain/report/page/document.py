@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any
 
 from .... import __version__
 from ..plain_text import one_line
 from .bench_part import bench_part
-from .blocks import tiles
-from .budget_badges import budget_summary
-from .headline import headline
-from .markup import Markup, join, tag
-from .measured_part import measured_part, noise_badge, when
+from .blocks import command_blocks, tiles
+from .headline import Headline, headline
+from .markup import Markup, join, kept_together, tag
+from .measured_part import measured_part, when
 from .numbers import counted
 from .run_part import run_part, scan_part
-from .subject import Subject
+from .subject import Subject, page_command
 from .svg import Pictures
 
 __all__ = ["POLICY", "html_page"]
@@ -43,18 +41,18 @@ def html_page(subjects: Sequence[Subject], output: str) -> str:
         tag("style", _stylesheet()),
     )
     sections = [
-        _subject(subject, f"subject-{number}", pictures, output)
+        _subject(subject, f"subject-{number}", pictures)
         for number, subject in enumerate(subjects, start=1)
     ]
     body = tag(
         "body",
-        tag("main", _contents(subjects), sections),
+        tag("main", _contents(subjects), sections, _again(subjects, output)),
         tag("footer", f"Made by nnc {__version__} from measured results alone."),
     )
     return f"<!doctype html>\n{tag('html', head, body, lang='en-GB')}\n"
 
 
-def _subject(subject: Subject, name: str, pictures: Pictures, output: str) -> Markup:
+def _subject(subject: Subject, name: str, pictures: Pictures) -> Markup:
     bench = subject.bench
     found = None if bench is None else headline(bench)
     return tag(
@@ -63,24 +61,35 @@ def _subject(subject: Subject, name: str, pictures: Pictures, output: str) -> Ma
             "header",
             tag("p", _about(subject), _class="about"),
             tag("h2", one_line(subject.title) or "result"),
-            None if found is None else tag("p", found.claim, _class="claim"),
-            None if found is None else tag("p", found.sure, _class="sure"),
-            None if bench is None else _badges(bench),
+            None if found is None else _words(found),
         ),
         None if found is None else tiles(found.tiles),
-        None if bench is None else bench_part(bench, pictures),
+        None if bench is None or found is None else bench_part(bench, found.view, pictures),
         None if subject.run is None else run_part(subject.run, pictures),
         None if subject.scan is None else scan_part(subject.scan, pictures),
-        measured_part(subject, output),
+        measured_part(subject),
         id=name,
     )
 
 
-def _badges(bench: Mapping[str, Any]) -> Markup | None:
-    """Budgets and noise at a glance; None where there is nothing to warn of."""
-    noisy = bench["noise"]["verdict"] == "noisy"
-    found = budget_summary(bench["budgets"]), noise_badge(bench["noise"]) if noisy else None
-    return tag("p", join(*found), _class="summary") if any(found) else None
+def _words(found: Headline) -> Markup:
+    """The outcome of the gate first, if there is one."""
+    return join(
+        tag("p", kept_together(found.gate.sentence), _class=f"gate {found.gate.mood}")
+        if found.gate
+        else None,
+        tag("p", kept_together(found.claim), _class="claim"),
+        tag("p", kept_together(found.sure), _class="sure"),
+    )
+
+
+def _again(subjects: Sequence[Subject], output: str) -> Markup:
+    """The one command that makes this page of all its results."""
+    return tag(
+        "section",
+        tag("h3", "To make this page again"),
+        command_blocks([page_command(subjects, output)]),
+    )
 
 
 def _about(subject: Subject) -> str:
@@ -105,9 +114,10 @@ def _contents(subjects: Sequence[Subject]) -> Markup | None:
         return None
     entries = []
     for number, subject in enumerate(subjects, start=1):
-        claim = None if subject.bench is None else headline(subject.bench).claim
         link = tag("a", one_line(subject.title) or "result", href=f"#subject-{number}")
-        entries.append(tag("li", join(link, f": {claim}" if claim else None)))
+        found = None if subject.bench is None else headline(subject.bench)
+        outcome = f" {found.gate.sentence}" if found and found.gate else ""
+        entries.append(tag("li", join(link, f":{outcome} {found.claim}" if found else None)))
     return tag("nav", tag("ol", entries))
 
 

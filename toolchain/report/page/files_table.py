@@ -39,7 +39,8 @@ def more_table(shown: Sequence[FileView]) -> Markup:
         tag("tr", tag("th", title, scope="row"), [tag("td", text) for text in texts])
         for title, texts in rows.items()
     ]
-    return tag("div", tag("table", tag("thead", head), tag("tbody", body)), _class="scroll")
+    table = tag("table", tag("thead", head), tag("tbody", body), _class="plain more")
+    return tag("div", table, _class="scroll")
 
 
 def cells(view: FileView) -> tuple[Cell, ...]:
@@ -56,15 +57,14 @@ def cells(view: FileView) -> tuple[Cell, ...]:
 
 
 def _row(view: FileView, columns: int) -> Markup:
+    """What was measured; below it, in a row of its own, what the file died with."""
+    error = view.entry["error"]
     name = tag(
         "th",
         tag("span", chip(view), " ", tag("span", view.name, _class="name")),
         tag("small", view.runtime),
         scope="row",
     )
-    if view.entry["error"] is not None:
-        text = join("error: ", one_line(view.entry["error"]))
-        return tag("tr", name, tag("td", text, colspan=columns - 1, _class="error"))
     figures = [
         tag(
             "td",
@@ -73,7 +73,13 @@ def _row(view: FileView, columns: int) -> Markup:
         )
         for title, main, details in cells(view)
     ]
-    return tag("tr", name, figures)
+    if error is None:
+        return tag("tr", name, figures)
+    text = join("error: ", one_line(error))
+    return join(
+        tag("tr", name, figures, _class="died"),
+        tag("tr", tag("td", text, colspan=columns, _class="error")),
+    )
 
 
 def _broken(details: Sequence[str]) -> Iterator[Markup]:
@@ -122,7 +128,8 @@ def _latency(view: FileView) -> tuple[str, tuple[str, ...]]:
     found = view.latency
     if found is None:
         return "-", ()
-    return milliseconds(found["median"]), (f"p5 {digits(found['p5'])}, p95 {digits(found['p95'])}",)
+    ends = f"p5 {digits(found['p5'])}, p95 {digits(found['p95'])}"
+    return milliseconds(found["median"]), (ends, f"p99 {digits(found['p99'])}")
 
 
 def _speedup(view: FileView) -> tuple[str, tuple[str, ...]]:
@@ -153,7 +160,8 @@ def _more(view: FileView) -> Iterator[tuple[str, str]]:
     if found := entry["agreement"]:
         yield "answers as the baseline's", percent(found["same"] / found["images"])
     if latency:
-        yield "p99", milliseconds(latency["p99"])
+        between = interval(digits(latency["low"]), digits(latency["high"]))
+        yield "median latency, 95 % interval", f"{between} ms"
         yield "images a second", count(round(latency["images_per_s"]))
         if latency["cpu_ms"] is not None:
             yield "CPU time of an inference", milliseconds(latency["cpu_ms"])

@@ -12,7 +12,7 @@ from ..plain_text import one_line
 from .markup import Markup, tag
 from .palette import chip_class, series
 
-__all__ = ["FileView", "chip", "legend", "views"]
+__all__ = ["FileView", "chip", "legend", "views", "zeros_lines"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,12 @@ def views(bench: Mapping[str, Any]) -> tuple[FileView, ...]:
         FileView(number, one_line(name) or "(no name)", entry)
         for number, (name, entry) in enumerate(named, start=1)
     )
+
+
+def zeros_lines(view: FileView) -> list[str]:
+    """What its zeros save, if it has any."""
+    size = view.entry["size"]
+    return [size["zeros"]] if size and size["zeros"] else []
 
 
 def chip(view: FileView) -> Markup:

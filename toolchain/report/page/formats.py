@@ -34,15 +34,16 @@ FORMATS: Mapping[str, Format] = {
 
 
 def format_of(output: Path, named: str | None) -> str:
-    """The format ``named``, else the one that ``output``'s ending stands for.
+    """The format ``named``, else the one that ``output``'s ending stands for, in any case.
 
     Raises InputError where the ending is another format's, or stands for none.
     """
-    found = next((name for name, one in FORMATS.items() if output.suffix in one.suffixes), None)
+    ending = output.suffix.lower()
+    found = next((name for name, one in FORMATS.items() if ending in one.suffixes), None)
     if named is None and found is None:
         endings = ", ".join(one.suffixes[0] for one in FORMATS.values())
         raise InputError(f"output {output}: expected a name that ends in {endings}, or --format")
-    if named is not None and output.suffix not in FORMATS[named].suffixes:
+    if named is not None and ending not in FORMATS[named].suffixes:
         endings = " or ".join(FORMATS[named].suffixes)
         raise InputError(f"output {output}: expected a name that ends in {endings}")
     return named or found or "html"

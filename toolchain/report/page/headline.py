@@ -9,21 +9,13 @@ from typing import Any
 from ....runtimes.verdicts.estimates import Estimate
 from ....runtimes.verdicts.wording import digits, probability
 from ..plain_text import byte_size
+from .budget_words import Gate, gate
+from .chosen import choose
 from .files_view import FileView, views
-from .numbers import change, counted, interval, milliseconds, percent, points, times
+from .headline_tiles import Tile, compared_tiles, own_tiles
+from .numbers import counted, interval, listed, milliseconds, percent, points
 
-__all__ = ["Headline", "Tile", "headline"]
-
-
-@dataclass(frozen=True)
-class Tile:
-    """One figure of the file that the headline is about."""
-
-    name: str
-    value: str
-    detail: str
-    mood: str = ""
-    """``good``, ``bad``, or empty."""
+__all__ = ["Headline", "headline"]
 
 
 @dataclass(frozen=True)
@@ -32,20 +24,43 @@ class Headline:
 
     claim: str
     sure: str
-    tiles: tuple[Tile, ...]
+    tiles: tuple[Tile, ...] = ()
+    view: FileView | None = None
+    """The file it is about; None where none could be measured."""
+    gate: Gate | None = None
+    """None where no budget was given."""
 
 
 def headline(bench: Mapping[str, Any]) -> Headline:
-    """Of the last file that could be measured, against the first."""
+    """Of the file that `choose` takes, against the first."""
     every = views(bench)
-    alive = [one for one in every if one.entry["error"] is None]
-    if not alive:
-        return Headline("No file could be measured.", every[0].entry["error"], ())
-    shown, first = alive[-1], every[0]
+    found = choose(bench, every)
+    if found is None:
+        outcome = _gate(bench, None)
+        return Headline("No file could be measured.", every[0].entry["error"], gate=outcome)
+    shown, first = found.view, every[0]
+    outcome = _gate(bench, shown)
     if shown is first:
-        return Headline(_alone(shown), _noise(bench), tuple(_own_tiles(shown)))
-    sure = [*_sure(shown), *_runtime_share(every, shown), *_dead(every), _noise(bench)]
-    return Headline(_claim(shown, first), " ".join(filter(None, sure)), tuple(_tiles(shown, first)))
+        claim, sure, tiles = _alone(shown), [""], own_tiles(shown)
+    elif not _is_compared(shown, first):
+        claim = f"The baseline {first.name} could not be measured, so nothing is compared."
+        sure, tiles = [_alone(shown)], own_tiles(shown)
+    else:
+        claim, tiles = _claim(shown, first), compared_tiles(shown, first)
+        sure = [*_sure(shown), *_runtime_share(every, shown)]
+    sure += [found.why, *_dead(every), _noise(bench)]
+    return Headline(claim, " ".join(filter(None, sure)), tuple(tiles), shown, outcome)
+
+
+def _gate(bench: Mapping[str, Any], shown: FileView | None) -> Gate | None:
+    return gate(bench["budgets"], shown, lenient="--lenient" in (bench["command"] or ()))
+
+
+def _is_compared(shown: FileView, first: FileView) -> bool:
+    """Whether there is a baseline: one that died in the end may have been timed before."""
+    timed = shown.latency and shown.latency["speedup"]
+    answered = shown.entry["agreement"] and first.entry["accuracy"]
+    return first.entry["error"] is None or bool(timed or answered)
 
 
 def _claim(shown: FileView, first: FileView) -> str:
@@ -161,7 +176,7 @@ def _quotient(new: Sequence[float], old: Sequence[float], launches: int) -> Esti
 def _dead(every: Sequence[FileView]) -> Iterator[str]:
     names = [one.name for one in every if one.entry["error"] is not None]
     if names:
-        yield f"Not measured, because of an error: {', '.join(names)}."
+        yield f"Not measured to the end, because of an error: {', '.join(names)}."
 
 
 def _noise(bench: Mapping[str, Any]) -> str:
@@ -181,64 +196,4 @@ def _alone(shown: FileView) -> str:
         parts.append(f"is right on {percent(accuracy['top1'])} of {images}")
     if shown.entry["size"]:
         parts.append(f"has {byte_size(shown.entry['size']['bytes'])}")
-    listed = ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + "".join(parts[-1:])
-    return f"{shown.name} {listed or 'was measured'}."
-
-
-def _own_tiles(shown: FileView) -> Iterator[Tile]:
-    if latency := shown.latency:
-        detail = f"p5 to p95: {interval(digits(latency['p5']), digits(latency['p95']))}"
-        yield Tile("Latency", milliseconds(latency["median"]), detail)
-    if accuracy := shown.entry["accuracy"]:
-        between = interval(percent(accuracy["low"], 1), percent(accuracy["high"], 1))
-        yield Tile("Accuracy", percent(accuracy["top1"]), between)
-    if size := shown.entry["size"]:
-        yield Tile("Size", byte_size(size["bytes"]), "on disk")
-    if memory := shown.entry["peak_memory_bytes"]:
-        yield Tile("Memory", f"{memory / 1e6:.0f} MB", "peak of the process")
-
-
-def _tiles(shown: FileView, first: FileView) -> Iterator[Tile]:
-    yield from _speed_tile(shown, first)
-    if (found := shown.entry["agreement"]) and (accuracy := shown.entry["accuracy"]):
-        word = {"worse": "", "better": "", "no difference shown": "no difference shown: "}
-        between = interval(points(found["low"]), points(found["high"]))
-        yield Tile(
-            "Accuracy",
-            f"{points(found['difference'])} points",
-            f"{word[found['verdict']]}{between}; {percent(accuracy['top1'])} now",
-            {"worse": "bad", "better": "good"}.get(found["verdict"], ""),
-        )
-    for name, key in (("Size", "size"), ("Memory", "peak_memory_bytes")):
-        new, old = (_bytes(one, key) for one in (shown, first))
-        if new and old:
-            show = byte_size if key == "size" else _megabytes
-            mood = "good" if new < old else "bad" if new > old else ""
-            yield Tile(name, change(new, old), f"{show(old)} → {show(new)}", mood)
-
-
-def _speed_tile(shown: FileView, first: FileView) -> Iterator[Tile]:
-    latency = shown.latency
-    if not latency:
-        return
-    now = milliseconds(latency["median"])
-    if (speedup := latency["speedup"]) is None:
-        yield Tile("Latency", now, f"{first.name} was not timed")
-        return
-    between = interval(digits(speedup["low"]), digits(speedup["high"]))
-    mood = {"faster": "good", "slower": "bad"}.get(speedup["verdict"], "")
-    if mood:
-        was = f"{milliseconds(first.latency['median'])} → " if first.latency else ""
-        yield Tile("Speed-up", times(speedup["ratio"]), f"{between}; {was}{now}", mood)
-    else:
-        yield Tile("Speed-up", speedup["verdict"], f"{between}; {now}")
-
-
-def _bytes(view: FileView, key: str) -> int:
-    found = view.entry[key]
-    size = found["bytes"] if isinstance(found, Mapping) else found
-    return int(size or 0)
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.0f} MB"
+    return f"{shown.name} {listed(parts) or 'was measured'}."

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from .... import __version__
-from .headline import headline
+from .headline import Headline, headline
 from .subject import Subject
 
 __all__ = ["SCHEMA_VERSION", "json_object"]
@@ -33,8 +33,17 @@ def _entry(subject: Subject) -> dict[str, Any]:
         "title": subject.title,
         "place": subject.place,
         "commands": list(subject.commands),
-        "headline": None if found is None else {"claim": found.claim, "sure": found.sure},
+        "headline": None if found is None else _headline(found),
         "bench": subject.bench,
         "run": None if subject.run is None else asdict(subject.run),
         "scan": subject.scan,
+    }
+
+
+def _headline(found: Headline) -> dict[str, Any]:
+    return {
+        "file": None if found.view is None else found.view.entry["file"],
+        "gate": None if found.gate is None else found.gate.sentence,
+        "claim": found.claim,
+        "sure": found.sure,
     }

@@ -7,20 +7,28 @@ from typing import Any
 
 from ..markdown import escape
 from ..plain_text import byte_size, one_line
+from ..roofline import conclusion
+from .budget_words import budget_title
+from .caption import caption
 from .files_table import cells
-from .files_view import FileView, views
+from .files_view import FileView, views, zeros_lines
 from .headline import headline
-from .measured_part import machine_facts, when
+from .markdown_classes import markdown_classes
+from .markdown_table import markdown_table
+from .measured_part import WORDS, machine_facts, when
 from .numbers import percent
 from .saved_run import Run
-from .subject import Subject
+from .subject import Subject, page_command
+from .sweep_table import sweep_rows
 
 __all__ = ["markdown_page"]
 
 
-def markdown_page(subjects: Sequence[Subject], _output: str) -> str:
-    """A part for each subject; every text from a file is escaped."""
-    return "\n".join(line for subject in subjects for line in (*_subject(subject), "")) + ""
+def markdown_page(subjects: Sequence[Subject], output: str) -> str:
+    """A part for each subject, and what makes the page again; every text from a file is escaped."""
+    lines = [line for subject in subjects for line in (*_subject(subject), "")]
+    lines += ["## To make this page again", "", _code(page_command(subjects, output)), ""]
+    return "\n".join(lines)
 
 
 def _subject(subject: Subject) -> Iterator[str]:
@@ -32,51 +40,91 @@ def _subject(subject: Subject) -> Iterator[str]:
         yield from _run(subject.run)
     if subject.scan is not None:
         yield from _scan(subject.scan)
-    yield "## To make it again"
-    yield ""
-    yield from (f"    {one_line(command)}" for command in subject.commands)
+    if subject.commands:
+        yield "## To measure it again"
+        yield ""
+        yield from map(_code, subject.commands)
 
 
 def _bench(bench: Mapping[str, Any]) -> Iterator[str]:
     found, shown = headline(bench), views(bench)
+    if found.gate is not None:
+        yield f"**{escape(found.gate.sentence)}**"
+        yield ""
     yield f"**{escape(found.claim)}** {escape(found.sure)}"
     yield ""
     for verdict in bench["budgets"]:
-        name, sentence = escape(verdict["budget"]), escape(verdict["sentence"])
-        yield f"- **{verdict['verdict']}**, {name}: {sentence}"
+        title, sentence = escape(budget_title(verdict)), escape(verdict["sentence"])
+        yield f"- **{verdict['verdict']}**, {title}: {sentence}"
     if bench["budgets"]:
         yield ""
     titles = ("file", "runtime", *(title.lower() for title, _, _ in cells(shown[0])))
-    yield _row(titles)
-    yield _row(("---", "---", *("---:" for _ in titles[2:])))
-    yield from (_row(_cells(one, len(titles))) for one in shown)
+    yield from markdown_table(titles, map(_cells, shown), left=2)
+    yield escape(caption(bench, shown))
     yield ""
-    yield from (
-        f"- {escape(one.name)}: {escape(line)}" for one in shown for line in one.entry["warnings"]
-    )
-    yield f"- machine: {bench['noise']['verdict']}"
+    yield from _notes(shown)
+    yield from _sweep(shown)
+    yield from markdown_classes(shown, shown[0] if found.view is None else found.view)
+    profiles = [(one.name, one.entry["profile"]) for one in shown if one.entry["profile"]]
+    if profiles:
+        yield "## Where the time goes"
+        yield ""
+        yield from (f"- {escape(name)}: {escape(conclusion(one))}" for name, one in profiles)
+        yield ""
+    yield "## How it was measured"
+    yield ""
+    yield f"- noise: {WORDS[bench['noise']['verdict']]}"
     yield from (f"- {escape(line)}" for line in bench["noise"]["reasons"])
     yield from (f"- {name}: {escape(text)}" for name, text in machine_facts(bench["environment"]))
     yield f"- measured: {escape(when(bench))}"
     yield ""
 
 
-def _cells(view: FileView, columns: int) -> list[str]:
-    row = [escape(view.name), escape(view.runtime)]
-    if view.entry["error"] is not None:
-        return [*row, escape(f"error: {view.entry['error']}"), *[""] * (columns - 3)]
+def _cells(view: FileView) -> list[str]:
+    name = view.name if view.entry["error"] is None else f"{view.name} (died)"
     figures = (
         main + (f" ({'; '.join(details)})" if details else "") for _, main, details in cells(view)
     )
-    return [*row, *map(escape, figures)]
+    return [name, view.runtime, *figures]
+
+
+def _notes(shown: Sequence[FileView]) -> Iterator[str]:
+    lines = [
+        f"- {escape(one.name)}: {escape(line)}"
+        for one in shown
+        for line in (
+            *((f"error: {one.entry['error']}",) if one.entry["error"] is not None else ()),
+            *one.entry["warnings"],
+            *zeros_lines(one),
+        )
+    ]
+    if lines:
+        yield from (*lines, "")
+
+
+def _sweep(shown: Sequence[FileView]) -> Iterator[str]:
+    rows = [
+        (
+            "-" if row.threads is None else str(row.threads),
+            str(row.batch),
+            row.view.name,
+            f"{row.latency} ({row.latency_interval})",
+            row.images_per_s,
+            row.speedup + (f" ({row.speedup_interval})" if row.speedup_interval else ""),
+            row.verdict,
+        )
+        for row in sweep_rows(shown)
+    ]
+    if rows:
+        yield "## Every number of threads and batch size"
+        yield ""
+        titles = ("threads", "batch", "file", "latency", "images a second", "speed-up", "verdict")
+        yield from markdown_table(titles, rows)
 
 
 def _run(run: Run) -> Iterator[str]:
-    yield _row(("made", "size", "seconds"))
-    yield _row(("---", "---:", "---:"))
-    for one in run.stages:
-        yield _row((escape(one.file), byte_size(one.size_bytes), f"{one.seconds:.0f}"))
-    yield ""
+    rows = [(one.file, byte_size(one.size_bytes), f"{one.seconds:.0f}") for one in run.stages]
+    yield from markdown_table(("made", "size", "seconds"), rows)
     for pruning in run.prunings:
         steps = (
             f"{one['compact_parameters']:,} parameters {percent(one['accuracy_retrained'])}"
@@ -91,13 +139,13 @@ def _run(run: Run) -> Iterator[str]:
 
 def _scan(scan: Mapping[str, Any]) -> Iterator[str]:
     told, whole = scan["settings"], scan["whole"]
-    yield _row(("pruned of every layer", f"{escape(told['part'])} accuracy"))
-    yield _row(("---:", "---:"))
-    yield _row(("0 %", percent(whole["reference"]["accuracy"])))
-    for fraction, accuracy in zip(told["sensitivities"], whole["accuracy"], strict=True):
-        yield _row((percent(fraction, 0), percent(accuracy)))
-    yield ""
+    rows = [("0 %", percent(whole["reference"]["accuracy"]))]
+    rows += [
+        (percent(fraction, 0), percent(accuracy))
+        for fraction, accuracy in zip(told["sensitivities"], whole["accuracy"], strict=True)
+    ]
+    yield from markdown_table(("pruned of every layer", f"{told['part']} accuracy"), rows, left=0)
 
 
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+def _code(command: str) -> str:
+    return f"    {one_line(command)}"

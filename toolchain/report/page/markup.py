@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import Any
 
-__all__ = ["Markup", "clean", "join", "tag"]
+__all__ = ["Markup", "clean", "join", "kept_together", "tag"]
+
+_MEASURED = re.compile(
+    r"((?:[\u2264\u2265] )?[\u2212+]?\d[\d.,]* (?:%|[kMG]?B|ms|s|points?)(?!\w))"
+)
 
 VOID = {"br", "col", "hr", "img", "link", "meta"}
 
@@ -37,6 +42,14 @@ def join(*children: Any) -> Markup:
         elif child is not None:
             parts.append(child if isinstance(child, Markup) else Markup(escape(clean(str(child)))))
     return Markup("".join(parts))
+
+
+def kept_together(text: str) -> Markup:
+    """``text`` whose numbers are not parted from their units at the end of a line."""
+    parts = _MEASURED.split(clean(text))
+    return join(
+        *(tag("span", part, _class="nb") if n % 2 else part for n, part in enumerate(parts))
+    )
 
 
 def clean(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,13 +10,13 @@ from .blocks import command_blocks, facts, folded, section
 from .markup import Markup, join, tag
 from .subject import Subject
 
-__all__ = ["machine_facts", "measured_part", "noise_badge", "when"]
+__all__ = ["WORDS", "machine_facts", "measured_part", "noise_badge", "when"]
 
 WORDS = {"quiet": "quiet", "noisy": "noisy", "unknown": "not known"}
 
 
-def measured_part(subject: Subject, output: str) -> Markup | None:
-    """The noise, the environment and the commands; ``output`` is the page's own file name."""
+def measured_part(subject: Subject) -> Markup | None:
+    """The noise, the environment and the commands that made the result."""
     bench = subject.bench
     return section(
         "How it was measured",
@@ -26,8 +25,8 @@ def measured_part(subject: Subject, output: str) -> Markup | None:
         None
         if bench is None
         else folded("The machine", facts(machine_facts(bench["environment"]))),
-        tag("h4", "To make it again"),
-        command_blocks((*subject.commands, shlex.join(_page(subject, output)))),
+        tag("h4", "To measure it again") if subject.commands else None,
+        command_blocks(subject.commands),
     )
 
 
@@ -93,7 +92,3 @@ def _flat(name: str, value: Any) -> str:
     if name == "memory_bytes" and isinstance(value, (int, float)):
         return f"{value / 1e9:.1f} GB"
     return "" if value is None else str(value)
-
-
-def _page(subject: Subject, output: str) -> tuple[str, ...]:
-    return ("nnc", "report", subject.place, "-o", output)

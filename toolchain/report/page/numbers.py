@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ....runtimes.verdicts.wording import digits
 
 __all__ = [
     "MINUS",
+    "NO_CHANGE",
     "TIMES",
     "change",
     "counted",
     "interval",
+    "listed",
     "milliseconds",
     "percent",
     "points",
@@ -17,6 +21,9 @@ __all__ = [
     "times",
 ]
 
+
+NO_CHANGE = "\u00b10"
+"""A change that rounds to nothing."""
 
 TIMES, MINUS = "\u00d7", "\u2212"
 """The signs, which a keyboard's x and hyphen only stand for."""
@@ -56,7 +63,7 @@ def change(new: float, old: float) -> str:
         return times(new / old)
     share = 100 * (new / old - 1)
     text = f"{share:+.0f}" if abs(share) >= 9.5 else f"{share:+.1f}"
-    return f"{signed(text) if text.strip('+-0.') else '±0'} %"
+    return f"{signed(text) if text.strip('+-0.') else NO_CHANGE} %"
 
 
 def interval(low: str, high: str) -> str:
@@ -67,3 +74,10 @@ def interval(low: str, high: str) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """``1 thread``, ``2,000 images``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(parts: Sequence[str], word: str = "and") -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {word} {parts[-1]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,16 @@ from ....runtimes.verdicts.saved import check_bench, load_json, read_bench
 from .saved_run import Run, read_run
 from .saved_scan import check_scan, read_scan
 
-__all__ = ["Subject", "read_subject"]
+__all__ = ["Subject", "page_command", "read_subject"]
+
+OTHERS = {
+    "comparison": "is of nnc compare; make a page of the two results it compared: "
+    "nnc report OLD.json NEW.json -o report.html",
+    "self-check": "is of nnc bench --self-check, which a page has no room for; make one of a "
+    "result of nnc bench FILE.. -o result.json",
+    "report": "is of nnc report already; make a page of the results it was made of",
+}
+"""What nnc writes as JSON beside results, and what to do instead."""
 
 BENCH, RUN, SCAN = "results.json", "run.json", "scan.json"
 
@@ -48,6 +57,11 @@ class Subject:
         return tuple(found)
 
 
+def page_command(subjects: Sequence[Subject], output: str) -> str:
+    """What to type to make one page, called ``output``, of all ``subjects``."""
+    return shlex.join(("nnc", "report", *(one.place for one in subjects), "-o", output))
+
+
 def read_subject(path: Path) -> Subject:
     """The folder of ``nnc run`` or ``nnc scan``, or a file of ``nnc bench`` or ``nnc scan``.
 
@@ -60,6 +74,8 @@ def read_subject(path: Path) -> Subject:
     if folder:
         return _folder(path)
     value = load_json(path)
+    if isinstance(value, dict) and str(value.get("kind")) in OTHERS:
+        raise InputError(f"{path} {OTHERS[value['kind']]}")
     if isinstance(value, dict) and "kind" not in value and "whole" in value:
         return Subject(path.stem, str(path), scan=check_scan(value, path))
     return Subject(path.stem, str(path), bench=check_bench(value, path))

@@ -53,7 +53,7 @@ def percent_axis(axis: Any, low: float, high: float) -> None:
     axis.axes.set(**{f"{axis.axis_name}lim": (low, high)})
     axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     narrow = 0 if high - low > 0.06 else 1 if high - low > 0.006 else 2
-    axis.set_major_formatter(PercentFormatter(1.0, decimals=narrow))
+    axis.set_major_formatter(PercentFormatter(1.0, decimals=narrow, symbol=" %"))
 
 
 def count_axis(axis: Any, places: Sequence[float]) -> None:

@@ -10,7 +10,7 @@ from ...plain_text import one_line
 from ..files_view import FileView
 from ..markup import Markup
 from ..numbers import milliseconds
-from ..palette import MUTED
+from ..palette import INK, MUTED
 from ..svg import Pictures
 from .axes import short
 
@@ -55,16 +55,17 @@ def _figures(layer: Layer) -> str:
 
 def _paint(figure: Figure, view: FileView, layers: Sequence[Layer]) -> None:
     axes = figure.subplots()
-    longest = max(layer["ms"] or layer["limit_ms"] or 0 for layer in layers)
+    longest = max(layer[key] or 0 for layer in layers for key in ("ms", "limit_ms"))
     unit, scale = ("µs", 1000) if longest < 0.2 else ("ms", 1)
     for row, layer in enumerate(layers):
         taken, limit = (
             None if value is None else scale * value for value in (layer["ms"], layer["limit_ms"])
         )
-        if taken is not None:
-            axes.barh(row, taken, height=0.34, color=view.colour, alpha=0.45, lw=0)
-        if limit is not None:
-            axes.barh(row, limit, height=0.34, color=view.colour, lw=0)
+        known = limit if taken is None else taken
+        axes.barh(row, known or 0, height=0.34, color=view.colour, alpha=0.6, lw=0)
+        if taken is not None and limit is not None:
+            # A line, not a bar: the caches may serve a layer better than the limit has it.
+            axes.plot([limit] * 2, [row - 0.16, row + 0.27], color=INK, lw=2.2, zorder=3)
         kind = " int8" if layer["int8"] else ""
         axes.annotate(
             f"{short(one_line(layer['name']), 34)}{kind}",
@@ -88,4 +89,4 @@ def _paint(figure: Figure, view: FileView, layers: Sequence[Layer]) -> None:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     timed = any(layer["ms"] is not None for layer in layers)
-    axes.set_xlabel(f"{unit}; pale: measured, full: at best" if timed else f"{unit} at best")
+    axes.set_xlabel(f"{unit}; bar: measured, line: at best" if timed else f"{unit} at best")

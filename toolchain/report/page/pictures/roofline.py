@@ -54,15 +54,14 @@ def peak_of(view: FileView, peaks: Sequence[Peak] | None) -> Peak | None:
 
 def roofs(view: FileView, peak: Peak) -> str:
     """The machine's peaks in words, those that the picture has."""
-    words = [
-        f"{digits(peak['flops_per_s'] / 1e9)} GFLOP/s in float32",
-        f"{digits(peak['bytes_per_s'] / 1e9)} GB/s from memory",
-    ]
+    floor = f"{digits(peak['flops_per_s'] / 1e9)} GFLOP/s in float32"
+    words = f"solid: {floor}, {digits(peak['bytes_per_s'] / 1e9)} GB/s from memory"
+    more = []
     if peak["cache_bytes_per_s"]:
-        words.append(f"{digits(peak['cache_bytes_per_s'] / 1e9)} GB/s within the caches")
+        more.append(f"{digits(peak['cache_bytes_per_s'] / 1e9)} GB/s within the caches")
     if _int8_peak(view, peak):
-        words.append(f"{digits(peak['int8_ops_per_s'] / 1e9)} GOP/s in int8")
-    return ", ".join(words)
+        more.append(f"{digits(peak['int8_ops_per_s'] / 1e9)} GOP/s in int8")
+    return f"{words}; dashed: {', '.join(more)}" if more else words
 
 
 def _int8_peak(view: FileView, peak: Peak) -> float:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ...plain_text import count
 from ..files_view import FileView
 from ..markup import Markup
 from ..numbers import counted
 from ..svg import Pictures
-from .axes import count_axis, positive_axis
+from .axes import count_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,10 @@ def sweeps(pictures: Pictures, shown: Sequence[FileView]) -> list[tuple[str, Mar
     return [(title, _draw(pictures, title, lines, axis)) for title, lines, axis in found if lines]
 
 
-Lines = list[tuple[FileView, list[tuple[int, float]]]]
+Point = tuple[int, float, float, float]
+"""Threads or batch size; images a second, with the interval of the median that they follow."""
+
+Lines = list[tuple[FileView, list[Point]]]
 
 
 def _lines(shown: Sequence[FileView], along: str, **held: int | None) -> Lines:
@@ -51,7 +54,7 @@ def _lines(shown: Sequence[FileView], along: str, **held: int | None) -> Lines:
     found = []
     for view in shown:
         points = sorted(
-            (one[along], one["images_per_s"])
+            _point(one, along)
             for one in view.entry["latency"]
             if all(one[key] == value for key, value in held.items()) and one["images_per_s"] > 0
         )
@@ -60,9 +63,16 @@ def _lines(shown: Sequence[FileView], along: str, **held: int | None) -> Lines:
     return found
 
 
+def _point(latency: Mapping[str, Any], along: str) -> Point:
+    rate, median = latency["images_per_s"], latency["median"]
+    low, high = (rate * median / end if end else rate for end in (latency["high"], latency["low"]))
+    return latency[along], rate, low, high
+
+
 def _draw(pictures: Pictures, title: str, lines: Lines, axis: str) -> Markup:
     said = "; ".join(
-        f"{view.name}: " + ", ".join(f"{count(round(rate))} at {place}" for place, rate in points)
+        f"{view.name}: "
+        + ", ".join(f"{count(round(rate))} at {place}" for place, rate, _, _ in points)
         for view, points in lines
     )
     label = f"{title}, images a second. {said}."
@@ -70,13 +80,18 @@ def _draw(pictures: Pictures, title: str, lines: Lines, axis: str) -> Markup:
 
 
 def _paint(figure: Figure, lines: Lines, axis: str) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
     axes = figure.subplots()
-    places = sorted({place for _, points in lines for place, _ in points})
-    rates = [rate for _, points in lines for _, rate in points]
-    positive_axis(axes.yaxis, [min(rates), max(rates)])
-    count_axis(axes.xaxis, places)
+    count_axis(axes.xaxis, sorted({point[0] for _, points in lines for point in points}))
     for view, points in lines:
-        axes.plot(*zip(*points, strict=True), color=view.colour, marker="o")
+        places, rates, lows, highs = zip(*points, strict=True)
+        axes.vlines(places, lows, highs, color=view.colour, lw=4, alpha=0.4)
+        axes.plot(places, rates, color=view.colour, marker="o")
+    # From nothing, so that twice as high is twice as much.
+    axes.set_ylim(0, 1.05 * max(max(point[1:]) for _, points in lines for point in points))
+    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:,.0f}"))
     _ends(axes, lines)
     axes.set_xlabel(axis)
     axes.set_ylabel("images a second")
@@ -88,7 +103,7 @@ def _ends(axes: Axes, lines: Lines) -> None:
 
     label_ends(
         axes,
-        [(*points[-1], str(view.number), view.colour) for view, points in lines],
+        [(*points[-1][:2], str(view.number), view.colour) for view, points in lines],
         gap=0.075,
         size=11,
     )

@@ -10,7 +10,7 @@ from ...plain_text import byte_size
 from ..files_view import FileView
 from ..markup import Markup
 from ..numbers import milliseconds, percent
-from ..palette import INK, MUTED
+from ..palette import INK, MUTED, PAPER
 from ..svg import Pictures
 from .axes import free_place, percent_axis, positive_axis
 
@@ -18,16 +18,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["front", "tradeoff"]
+__all__ = ["front", "pictured", "tradeoff"]
 
 HEIGHT = 330.0
 LARGEST, SMALLEST = 46.0, 9.0
 """Diameters in points: of the largest file, and the least that can be seen."""
+RING = 7.0
+"""By so many points a ring is wider."""
 
 
 def tradeoff(pictures: Pictures, shown: Sequence[FileView]) -> Markup | None:
     """The picture; None with fewer than two files that have both accuracy and latency."""
-    files = [one for one in shown if one.entry["accuracy"] and one.latency and one.entry["size"]]
+    files = pictured(shown)
     if len(files) < 2 or min(_ms(one) for one in files) <= 0:
         return None
     best = front(files)
@@ -38,6 +40,11 @@ def tradeoff(pictures: Pictures, shown: Sequence[FileView]) -> Markup | None:
     )
     label = f"Accuracy against latency, area for size. {said}."
     return pictures.draw(lambda figure: _paint(figure, files, best), HEIGHT, label)
+
+
+def pictured(shown: Sequence[FileView]) -> list[FileView]:
+    """The files that have all three figures."""
+    return [one for one in shown if one.entry["accuracy"] and one.latency and one.entry["size"]]
 
 
 def front(files: Sequence[FileView]) -> list[FileView]:
@@ -57,31 +64,31 @@ def _paint(figure: Figure, files: Sequence[FileView], best: Sequence[FileView]) 
     positive_axis(axes.xaxis, [_ms(one) for one in files], room=0.13)
     axes.set_xlabel("latency, ms (faster to the left)")
     axes.set_ylabel("accuracy, top-1")
-    axes.plot(
-        [_ms(one) for one in best],
-        [_top1(one) for one in best],
-        color=MUTED,
-        lw=1.2,
-        ls=(0, (4, 3)),
-        zorder=1,
-    )
+    if len(best) > 1:
+        axes.plot(
+            [_ms(one) for one in best],
+            [_top1(one) for one in best],
+            color=MUTED,
+            lw=1.2,
+            ls=(0, (4, 3)),
+            zorder=1,
+        )
     largest = max(_bytes(one) for one in files)
     for one in sorted(files, key=_bytes, reverse=True):
-        across = max(SMALLEST, LARGEST * sqrt(_bytes(one) / max(largest, 1)))
-        accuracy = one.entry["accuracy"]
-        axes.plot([_ms(one)] * 2, [accuracy["low"], accuracy["high"]], color=one.colour, lw=1.2)
-        axes.plot(
-            _ms(one),
-            _top1(one),
-            "o",
-            ms=across,
-            mfc=one.colour,
-            mec=INK if one in best else one.colour,
-            mew=1.4,
-            alpha=0.75,
-            ls="none",
-        )
+        place, across = (_ms(one), _top1(one)), 2 * _half(one, largest)
+        axes.plot(*place, "o", ms=across, mfc=one.colour, mew=0, alpha=0.7)
+        if one in best:
+            axes.plot(*place, "o", ms=across + RING, mfc="none", mec=INK, mew=1.6)
+    for one in files:
+        _interval(axes, one)
     _number(figure, axes, files, largest)
+
+
+def _interval(axes: Axes, one: FileView) -> None:
+    """Over the circles, on a paler line that keeps it visible there."""
+    ends = [one.entry["accuracy"][end] for end in ("low", "high")]
+    for colour, width in ((PAPER, 3.0), (INK, 1.4)):
+        axes.plot([_ms(one)] * 2, ends, color=colour, lw=width, zorder=5)
 
 
 def _number(figure: Figure, axes: Axes, files: Sequence[FileView], largest: int) -> None:
@@ -91,8 +98,11 @@ def _number(figure: Figure, axes: Axes, files: Sequence[FileView], largest: int)
     taken = []
     for one in files:
         x, y = (scale * value for value in axes.transData.transform((_ms(one), _top1(one))))
-        half = _half(one, largest) * 0.8
+        half = (_half(one, largest) + RING / 2) * 0.8
         taken.append((x - half, y - half, x + half, y + half))
+        ends = (one.entry["accuracy"][end] for end in ("low", "high"))
+        low, high = (scale * axes.transData.transform((_ms(one), end))[1] for end in ends)
+        taken.append((x - 2, low, x + 2, high))
     box = axes.get_window_extent()
     left, bottom, right, top = (scale * value for value in (box.x0, box.y0, box.x1, box.y1))
     taken += [
@@ -105,7 +115,7 @@ def _number(figure: Figure, axes: Axes, files: Sequence[FileView], largest: int)
         text = f"{one.number}: {byte_size(_bytes(one))}"
         x, y = (scale * value for value in axes.transData.transform((_ms(one), _top1(one))))
         size = (6.6 * len(text), 14.0)
-        where = free_place(taken, x, y, size, _half(one, largest) + 4)
+        where = free_place(taken, x, y, size, _half(one, largest) + RING / 2 + 3)
         taken.append((where[0], where[1], where[0] + size[0], where[1] + size[1]))
         axes.annotate(
             text,
