@@ -76,10 +76,16 @@ def _judged(
     doubt: str = "",
 ) -> Change:
     verdicts = [(one["speedup"] or {}).get("verdict") for one in (before, after)]
-    if "too noisy" in verdicts:
-        doubt = "the machine was too noisy for a verdict"
     return Change.judged(
-        before["median"], after["median"], unit, change, "x", how, none=1.0, doubt=doubt
+        before["median"],
+        after["median"],
+        unit,
+        change,
+        "x",
+        how,
+        none=1.0,
+        doubt=doubt,
+        noisy="too noisy" in verdicts,
     )
 
 

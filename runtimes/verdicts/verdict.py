@@ -40,12 +40,19 @@ BUDGETS: Mapping[str, Budget] = {
 
 
 def judged(
-    budget: Budget, file: str, limit: float, estimate: Estimate, doubt: str = ""
+    budget: Budget,
+    file: str,
+    limit: float,
+    estimate: Estimate,
+    *,
+    doubt: str = "",
+    noisy: bool = False,
 ) -> dict[str, Any]:
     """The verdict on a measured value, as docs/bench-json.md has it.
 
-    Held or missed where the whole interval lies on one side of ``limit`` (on it counts as held);
-    with a ``doubt`` about the measuring, nothing is shown.
+    Held or missed where the whole interval lies on one side of ``limit`` (on it counts as held). A
+    ``doubt`` is about what the interval does not hold: with one nothing is shown. ``noisy`` says
+    why the interval is wide, and is no more than a hint.
     """
     # Of what costs, less is better; of what gains, the same with the signs turned.
     sign = 1 if budget.most else -1
@@ -68,7 +75,8 @@ def judged(
         text += _margin("missed by", over, best, budget.unit, exact)
     else:
         verdict = NOT_SHOWN
-        text += f"not shown, because the interval straddles the budget; {budget.more}"
+        noise = ": the machine was too noisy" if noisy else ""
+        text += f"not shown, because the interval straddles the budget{noise}; {budget.more}"
     return {
         **_head(budget, file, limit),
         "value": estimate.value,

@@ -138,15 +138,29 @@ def test_a_drop_needs_accuracy():
     assert found[0]["value"] is None
 
 
-def test_a_file_that_died_misses_every_budget():
-    result = bench_result([FILES[0], Made("dead.onnx", 1, 10, error="its process died")])
+def test_a_file_that_died_misses_what_was_not_measured():
+    result = bench_result([FILES[0], Made("dead.onnx", 1, 10_000, error="its process died")])
     verdicts = judge(result, Budgets(5, 1000, 1000, 0.1, lenient=True))
-    assert [one["verdict"] for one in verdicts] == ["missed"] * 4
+    assert [one["verdict"] for one in verdicts] == ["missed", "missed", "held", "missed"]
+    assert verdicts[2]["sentence"].startswith("dead.onnx has 0.010 MB (exact), 1000 MB allowed")
     assert verdicts[0]["sentence"] == (
         "dead.onnx, max-drop 5 points: missed, because it could not be measured: its process died"
     )
     with pytest.raises(BudgetError):
         enforce(verdicts, lenient=True)
+
+
+def test_what_a_file_measured_before_it_died_is_judged():
+    def died(result):
+        result["files"][-1].update(error="its process died", accuracy=None, agreement=None)
+
+    verdicts = _of(judge(spoilt(RESULT, died), Budgets(0.5, 0.001, 100, 2)))
+    assert {name: one["verdict"] for name, one in verdicts.items()} == {
+        "max-drop": "missed", "max-latency-ms": "missed",
+        "max-size-mb": "held", "min-speedup": "held",
+    }  # fmt: skip
+    assert "because it could not be measured: its process died" in verdicts["max-drop"]["sentence"]
+    assert "missed by" in verdicts["max-latency-ms"]["sentence"]
 
 
 def test_where_the_baseline_died_nothing_is_shown():
@@ -155,13 +169,26 @@ def test_where_the_baseline_died_nothing_is_shown():
     assert found["verdict"] == "not shown"
 
 
-def test_too_noisy_a_machine_shows_no_speed_up():
-    def change(result):
-        result["files"][-1]["latency"][0]["speedup"]["verdict"] = "too noisy"
-
-    found = _of(judge(spoilt(RESULT, change), Budgets(min_speedup=2)))["min-speedup"]
-    assert found["verdict"] == "not shown"
-    assert found["sentence"].endswith("because the machine was too noisy to compare times")
+@pytest.mark.parametrize(
+    ("limit", "verdict", "ending"),
+    [
+        (2, "missed", "2x asked for: missed by 1.00x, by at least 0.70x"),
+        (0.5, "held", "0.5x asked for: held by 0.50x, by at least 0.20x"),
+        (
+            1,
+            "not shown",
+            ("not shown, because the interval straddles the budget: the machine was too noisy; "
+            "more launches narrow it"),
+        ),
+    ],
+)  # fmt: skip
+def test_on_too_noisy_a_machine_the_interval_decides(limit, verdict, ending):
+    """Too noisy to tell from 1 is not too noisy to tell from 2."""
+    noisy = _planted(ratio=(1.0, 0.7, 1.3))
+    noisy["files"][-1]["latency"][0]["speedup"]["verdict"] = "too noisy"
+    found = _of(judge(noisy, Budgets(min_speedup=limit, lenient=True)))["min-speedup"]
+    assert found["verdict"] == verdict
+    assert found["sentence"].endswith(ending)
 
 
 def test_the_verdicts_fit_the_schema():
