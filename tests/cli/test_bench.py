@@ -46,6 +46,19 @@ def test_bench_writes_no_file_that_is_not_json(nnc, monkeypatch, tmp_path, forei
     assert not any(tmp_path.iterdir())
 
 
+def test_bench_never_overwrites_an_input(nnc, tmp_path, foreign_onnx):
+    linked, labels = tmp_path / "net.json", tmp_path / "labels.json"
+    linked.symlink_to(foreign_onnx)
+    labels.write_text("a\nb\n")
+    for output, more in ((linked, ()), (labels, ("--labels", labels))):
+        before = output.read_bytes()
+        arguments = ("--no-accuracy", *more, "-o", output, "--force")
+        result = nnc("bench", foreign_onnx, *arguments)
+        assert (result.code, result.out) == (2, "")
+        assert f"output {output} is the input" in result.err
+        assert output.read_bytes() == before
+
+
 def test_bench_measures_a_balanced_limited_part(nnc, monkeypatch, tmp_path, tiny_onnx):
     parts = []
 

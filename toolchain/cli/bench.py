@@ -164,7 +164,7 @@ def bench(
     from ...runtimes.bench import BenchSettings
     from ...runtimes.bench import bench as measure
     from ...runtimes.verdicts.budgets import enforce, judge
-    from ...whole_files import check_output
+    from ...whole_files import check_apart, check_output
     from ..feeds import data_defaults, test_part
     from ..pipeline.shipped import input_file
 
@@ -189,6 +189,7 @@ def bench(
     overrides = card_overrides(mean, std, image_size, labels)
     if output is not None:
         check_suffix(output, ".json")
+        check_apart(output, (*paths, *(Path(told) for told in (data, labels) if told)))
         check_output(output, overwrite=force)
     if self_check:
         if budgets.limits:

@@ -113,9 +113,21 @@ def test_what_is_amiss_is_named(written, change, message):
         ("[" * 200_000, "is nested too deeply"),
         ({"schema_version": 1, "results": []}, "has schema version 1; this nnc reads 2; make it"),
         ({**RESULT, "schema_version": 3}, "has schema version 3; this nnc reads 2; upgrade nnc"),
-        ({**RESULT, "schema_version": "2"}, "has schema version unknown; "),
+        ({**RESULT, "schema_version": "2"}, 'has schema version "2"; this nnc reads 2, a whole'),
+        (
+            {key: value for key, value in RESULT.items() if key != "schema_version"},
+            "has schema version missing; this nnc reads 2; make it anew",
+        ),
         ({**RESULT, "kind": "comparison"}, "is no result of nnc bench, but of kind 'comparison'"),
         ({"schema_version": 1, "whole": {}}, "is no result of nnc bench, but a JSON file of anoth"),
+        (
+            {"kind": "report", "subjects": [{"bench": None}, {"bench": RESULT}]},
+            "is a report, not a result of nnc bench; it holds one under subjects[1].bench",
+        ),
+        (
+            {"kind": "report", "subjects": "none"},
+            "is a report, not a result of nnc bench; expected a file of nnc bench -o",
+        ),
     ],
 )
 def test_other_files_are_refused(written, value, message):
@@ -124,6 +136,28 @@ def test_other_files_are_refused(written, value, message):
         read_bench(path)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("value", [{"name": "my-package", "results": []}, {"kind": "scan"}])
+def test_the_user_is_never_told_to_overwrite_a_foreign_file(written, value):
+    with pytest.raises(InputError) as raised:
+        read_bench(written(value))
+    assert "--force" not in str(raised.value)
+    assert str(raised.value).endswith("; expected a file of nnc bench -o")
+
+
+def test_a_path_is_quoted_for_the_shell(tmp_path):
+    path = tmp_path / "my result.json"
+    path.write_text(json.dumps({**RESULT, "files": []}))
+    with pytest.raises(InputError) as raised:
+        read_bench(path)
+    assert str(raised.value).endswith(f"nnc bench FILE.. -o '{path}' --force")
+
+
+def test_a_byte_order_mark_is_let_through(tmp_path):
+    path = tmp_path / "bench.json"
+    path.write_text(json.dumps(RESULT), encoding="utf-8-sig")
+    assert read_bench(path) == RESULT
 
 
 def test_a_number_too_large_for_a_float_is_refused(written):
