@@ -1,4 +1,4 @@
-"""The shape of a bench result, version 2, as docs/bench-json.md describes it."""
+"""The shape of a bench result, as docs/bench-json.md describes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from .shapes import (
     whole,
 )
 
-__all__ = ["BENCH"]
+__all__ = ["BENCH", "SCHEMA_VERSION"]
+
+SCHEMA_VERSION = 2
+"""Of docs/bench-json.md: what is written, and all that is read."""
 
 ANY = text()
 SHARE = number(0, 1)
@@ -185,7 +188,7 @@ BUDGET = keyed(
 )
 
 BENCH: Shape = keyed(
-    schema_version=whole(2, 2),
+    schema_version=whole(SCHEMA_VERSION, SCHEMA_VERSION),
     kind=text("bench"),
     nnc=ANY,
     created=ANY,

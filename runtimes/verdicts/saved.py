@@ -10,13 +10,10 @@ from typing import Any
 
 from ...errors import InputError
 from ...whole_files import check_input
-from .bench_shape import BENCH
+from .bench_shape import BENCH, SCHEMA_VERSION
 from .shapes import ShapeError, shown
 
-__all__ = ["SCHEMA_VERSION", "check_bench", "load_json", "read_bench"]
-
-SCHEMA_VERSION = 2
-"""The version of docs/bench-json.md that is read here; any other is refused."""
+__all__ = ["check_bench", "load_json", "read_bench"]
 
 LARGEST_FILE = 64 * 2**20
 """Bytes; a result of 100 files on a million images has about a quarter of it."""
