@@ -52,6 +52,9 @@ def test_lenient_lets_pass_what_is_not_shown(nnc, results):
     assert nnc("compare", *results, "--max-drop", 5).code == 3
     result = nnc("compare", *results, "--max-drop", 5, "--lenient", "-q")
     assert (result.code, result.out, result.err) == (0, "", "")
+    bare = nnc("compare", *results, "--lenient")
+    assert (bare.code, bare.out) == (2, "")
+    assert "--lenient is for budgets, and there is none; name one, such as --max-drop" in bare.err
 
 
 def test_machines_that_differ_are_named(nnc, tmp_path, results):
