@@ -24,6 +24,7 @@ from .fit import read_comparable
 from .launches import time_files
 from .noise import Noise, NoiseMeter
 from .result import SCHEMA_VERSION
+from .room import warn_of_crowding
 from .rows import bench_rows
 from .settings import BenchSettings
 from .speedup import Speedup
@@ -139,7 +140,8 @@ def self_check(
     before = snapshot()
     (artifact,) = read_comparable([file], overrides, trust=settings.trust)
     settings = replace(settings, threads=settings.threads[:1], batch_sizes=settings.batch_sizes[:1])
-    images = timed_images([artifact], settings, None)
+    warn_of_crowding(settings)
+    images = timed_images([artifact, artifact], settings, None)
     cpus = choose_cpus(settings.threads, busy_shares(before, snapshot()))
     meter = NoiseMeter(cpus[settings.threads[0]], settings.threads[0])
     found: list[Speedup] = []

@@ -24,6 +24,7 @@ from .launches import time_files
 from .noise import NoiseMeter
 from .result import BenchResult, FileResult
 from .roof import measure_roof
+from .room import warn_of_crowding
 from .rows import bench_rows
 from .settings import BenchSettings
 from .subject import Subject
@@ -57,6 +58,7 @@ def bench(
     """
     before = snapshot()
     artifacts = read_comparable(files, overrides, defaults, trust=settings.trust)
+    warn_of_crowding(settings)
     images = timed_images(artifacts, settings, test)
     rows = bench_rows(
         artifacts, settings.devices, settings.options, torch_compile=settings.torch_compile

@@ -11,7 +11,6 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InputError
 from ...model_card import InputSpec
 from .child import Reply, serve
 
@@ -134,7 +133,9 @@ class _Served:
         del payload
         return {"bytes": peak_memory_bytes()}, b""
 
-    def predict(self, payload: bytes, *, shape: list[int], classes: int, labelled: bool) -> Reply:
+    def predict(
+        self, payload: bytes, *, shape: list[int], classes: int, labelled: bool, first: int
+    ) -> Reply:
         """Answers for images, which their int64 labels follow where ``labelled``."""
         import numpy as np
 
@@ -144,7 +145,7 @@ class _Served:
         size = prod(shape)
         images = np.frombuffer(payload, np.uint8, size).reshape(shape)
         labels = np.frombuffer(payload, np.int64, offset=size).copy() if labelled else None
-        answers = predict(runtime, images, spec, classes, self.path, labels)
+        answers = predict(runtime, images, spec, classes, self.path, labels, first=first)
         top = answers.in_top5
         found = answers.classes.tobytes() + (b"" if top is None else top.tobytes())
         return {"images": len(answers)}, found
@@ -163,8 +164,11 @@ def _check_numbers(scores: np.ndarray[Any, Any], path: Path) -> None:
     """Raise InputError for NaN: such a file is broken, and its time says nothing."""
     import numpy as np
 
-    if np.issubdtype(scores.dtype, np.floating) and np.isnan(scores).any():
-        raise InputError(f"{path} returns NaN; its weights are damaged")
+    from ..accuracy.odd_scores import refuse_odd
+
+    if scores.ndim and np.issubdtype(scores.dtype, np.floating) and np.isnan(scores).any():
+        rows = np.isnan(scores.reshape(len(scores), -1)).any(axis=1)
+        refuse_odd(path, "NaN", np.flatnonzero(rows).tolist(), len(rows))
 
 
 def _images(payload: bytes, shape: list[int]) -> np.ndarray[Any, Any]:

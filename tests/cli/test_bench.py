@@ -109,7 +109,8 @@ def test_bench_of_a_file_that_fails_shows_and_writes_the_rest_and_exits_with_1(
     result = nnc("bench", tiny_onnx, broken, *timed)
     assert result.code == 1
     assert result.err == (
-        f"nnc: error: 1 of 2 files failed: {broken} returns NaN; its weights are damaged\n"
+        f"nnc: error: 1 of 2 files failed: {broken} returns NaN for image 0: its weights are "
+        "damaged, or its arithmetic is not defined there\n"
     )
     assert f"broken.onnx failed: {broken} returns NaN" in " ".join(result.out.split())
     first, second = json.loads(output.read_text())["files"]
