@@ -11,6 +11,7 @@ from .shapes import (
     maybe,
     number,
     plain,
+    positive,
     rising,
     text,
     whole,
@@ -52,11 +53,11 @@ INPUT = keyed(
 SPEEDUP = interval(
     "ratio",
     keyed(
-        ratio=number(0),
+        ratio=positive,
         low=number(0),
         high=number(0),
         verdict=text("baseline", "faster", "slower", "no difference shown", "too noisy"),
-        rounds=listed(number(0)),
+        rounds=listed(positive),
     ),
 )
 
@@ -65,7 +66,7 @@ LATENCY = interval(
     keyed(
         threads=maybe(whole(1)),
         batch_size=whole(1),
-        median=TIME,
+        median=positive,
         low=TIME,
         high=TIME,
         p5=TIME,

@@ -58,7 +58,7 @@ def latency_change(pair: Pair, old: Result, new: Result) -> Change:
             return _judged(before, after, unit, change, f"speed-ups over {new['files'][0]['name']}")
     change = ratio(*(Estimate.of(one, "median") for one in (before, after)))
     if change is None:
-        return _refused(pair, "the times are too far apart to be compared")
+        return _refused(pair, "the times are too far apart, or one may be 0: nothing to compare")
     doubt = ""
     if pair.baseline and common:
         doubt = "it is the same file in the same runtime, so a difference is the machine's"

@@ -11,6 +11,7 @@ from typing import Any
 from ...errors import InputError
 from ...whole_files import check_input
 from .bench_shape import BENCH, SCHEMA_VERSION
+from .contradictions import check_agrees
 from .shapes import ShapeError, shown
 
 __all__ = ["check_bench", "load_json", "read_bench"]
@@ -26,7 +27,8 @@ def read_bench(path: Path) -> dict[str, Any]:
     """The bench result in ``path``, every key that docs/bench-json.md names in its place.
 
     Raises InputError, in one line, for anything else: no JSON, an older or newer schema, another
-    kind of file, a wrong type, a missing key, a number that is none, nesting that has no use.
+    kind of file, a wrong type, a missing key, a number that is none, nesting that has no use,
+    figures that contradict each other.
     """
     return check_bench(load_json(path), path)
 
@@ -73,6 +75,7 @@ def check_bench(value: Any, path: Path) -> dict[str, Any]:
         )
     try:
         BENCH(value, "")
+        check_agrees(value)
     except ShapeError as error:
         raise InputError(f"{path}: {error}; {again}") from error
     checked: dict[str, Any] = value

@@ -17,6 +17,7 @@ __all__ = [
     "maybe",
     "number",
     "plain",
+    "positive",
     "rising",
     "shown",
     "text",
@@ -47,6 +48,13 @@ def number(low: float = -LARGEST, high: float = LARGEST) -> Shape:
             raise ShapeError(where, shown(value), expected)
 
     return check
+
+
+def positive(value: Any, where: str) -> None:
+    """A finite number above 0."""
+    number(0)(value, where)
+    if value == 0:
+        raise ShapeError(where, shown(value), "a number above 0")
 
 
 def whole(low: int = 0, high: int = 2**63 - 1) -> Shape:

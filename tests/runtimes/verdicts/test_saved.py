@@ -80,6 +80,60 @@ def _set(*path, to):
             "files[1].latency[0].percentiles is a list of 100; expected a list of 101",
         ),
         (
+            _set("files", 0, "accuracy", "correct", to=90),
+            "files[0].accuracy.top1 is 0.92; expected correct / images, 0.9",
+        ),
+        (
+            _set("files", 0, "accuracy", "correct", to=101),
+            "files[0].accuracy.correct is 101; expected no more than the 100 images",
+        ),
+        (
+            _set("files", 0, "accuracy", "top5_correct", to=1),
+            "files[0].accuracy.top5 is 0.94; expected top5_correct / images, 0.01",
+        ),
+        (
+            _set("data", "images", to=99),
+            "files[0].accuracy.images is 100; expected the 99 of data.images",
+        ),
+        (
+            _set("files", 1, "agreement", "moved", to=7),
+            "files[1].agreement.images is 100; expected same + lost + won + moved, 107",
+        ),
+        (
+            lambda result: result["files"][1]["agreement"].update(same=97, lost=3),
+            "files[1].agreement.difference is 0.0; expected (won - lost) / images, -0.03",
+        ),
+        (
+            _set("files", 1, "agreement", "verdict", to="better"),
+            "files[1].agreement.verdict is 'better' with ",
+        ),
+        (
+            _set("files", 1, "latency", 0, "speedup", "verdict", to="too noisy"),
+            "files[1].latency[0].speedup.verdict is 'too noisy' with ",
+        ),
+        (
+            lambda result: result["files"][0]["latency"][0]["speedup"].update(
+                verdict="faster", low=0.9, high=1.1
+            ),
+            "files[0].latency[0].speedup.verdict is 'faster' with 0.9 to 1.1; expected an interva",
+        ),
+        (
+            lambda result: result["files"][1]["latency"][0]["speedup"].update(ratio=0, low=0),
+            "files[1].latency[0].speedup.ratio is 0; expected a number above 0",
+        ),
+        (
+            lambda result: result["files"][1]["latency"][0].update(median=0.0, low=0.0),
+            "files[1].latency[0].median is 0.0; expected a number above 0",
+        ),
+        (
+            lambda result: result["files"][1]["latency"][0].update(low=0.1, median=0.2, high=9),
+            "files[1].latency[0].median is 0.2; expected percentiles[50], 0.4",
+        ),
+        (
+            _set("files", 1, "latency", 0, "p99", to=77.0),
+            "files[1].latency[0].p99 is 77.0; expected percentiles[99], 0.",
+        ),
+        (
             _set("noise", "verdict", to="loud"),
             "noise.verdict is \"loud\"; expected 'quiet' or 'noisy' or 'unknown'",
         ),
