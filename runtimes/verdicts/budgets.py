@@ -58,6 +58,17 @@ class Budgets:
         }
         return {name: limit for name, limit in every.items() if limit is not None}
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Lines on limits that can be judged, but hardly as they are meant."""
+        if self.max_drop != 0:
+            return ()
+        line = (
+            "--max-drop 0 is held only by a file that is shown to be better: of one that has not "
+            "changed the interval reaches above 0"
+        )
+        return (line,)
+
     def check(self, files: int, *, accuracy: bool = True) -> None:
         """Raise InputError where a budget cannot be judged at all, before any measuring.
 

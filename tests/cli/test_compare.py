@@ -89,6 +89,13 @@ def test_a_candidate_of_another_name_passes_no_gate(nnc, results):
     assert "v2.onnx, max-drop 0.5 points: not shown, because no file of that name" in result.err
 
 
+def test_a_result_beside_itself_is_warned_of(nnc, results):
+    result = nnc("compare", results[0], results[0], "--max-size-mb", 100)
+    assert result.code == 0
+    assert "OLD and NEW hold one and the same result: nothing can have changed\n" in result.err
+    assert "--max-drop 0 is held only by" in nnc("compare", *results, "--max-drop", 0).err
+
+
 def test_an_older_result_is_refused(nnc, tmp_path, results):
     results[0].write_text('{"schema_version": 1, "results": []}')
     result = nnc("compare", *results)

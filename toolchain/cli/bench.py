@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from ..data import DataSet
 
 __all__ = ["bench"]
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -201,6 +204,8 @@ def bench(
         raise InputError("--runs counts the runs of a --self-check; pass that too, or --rounds")
     # A file may have several rows, one a device or way of running it, which is judged in the end.
     budgets.check(len(paths) + ("," in device) + torch_compile, accuracy=accuracy)
+    for line in budgets.warnings:
+        log.warning(line)
     data_set = _data_set(paths, overrides, data, data_dir, trust) if accuracy or data else None
     result = measure(
         paths,

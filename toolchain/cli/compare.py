@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from ...runtimes.verdicts.budgets import Budgets
 
 __all__ = ["compare"]
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -37,6 +40,10 @@ def compare(old: Path, new: Path, budgets: Budgets, console: Console) -> None:
     from ...runtimes.verdicts.verdict import enforce
 
     before, after = read_bench(old), read_bench(new)
+    for line in budgets.warnings:
+        log.warning(line)
+    if before == after:
+        log.warning("OLD and NEW hold one and the same result: nothing can have changed")
     found = compared(before, after, budgets)
     if not (console.quiet or console.as_json):
         from .compare_view import compare_lines

@@ -199,7 +199,7 @@ def test_the_verdicts_fit_the_schema():
 
 def test_the_gate_fails_on_missed_and_on_not_shown_unless_lenient():
     def verdict(word):
-        return {"verdict": word, "sentence": f"it is {word}"}
+        return {"verdict": word, "sentence": f"it is {word}", "value": 2.0, "limit": 1.0}
 
     enforce([verdict("held")])
     enforce([])
@@ -213,6 +213,41 @@ def test_the_gate_fails_on_missed_and_on_not_shown_unless_lenient():
         enforce([verdict("missed"), verdict("not shown")], lenient=True)
     assert str(raised.value) == "1 of 2 budgets not held: it is missed"
     assert raised.value.exit_code == 3
+
+
+def test_of_many_that_fail_the_worst_are_named_and_the_rest_counted():
+    def verdict(word, value):
+        return {"verdict": word, "sentence": f"{word} at {value}", "value": value, "limit": 1.0}
+
+    every = [verdict("not shown", 9.0), *(verdict("missed", value) for value in (2.0, 5.0, 3.0))]
+    with pytest.raises(BudgetError) as raised:
+        enforce([*every, verdict("missed", None), verdict("held", 1.0)])
+    assert str(raised.value) == (
+        "5 of 6 budgets not held: missed at None; missed at 5.0; missed at 3.0; "
+        "and 2 more (1 missed, 1 not shown)"
+    )
+
+
+def test_a_gain_is_called_one_and_its_interval_is_that_of_the_gain():
+    gained = _planted(difference=(0.005, -0.001, 0.011))
+    found = _of(judge(gained, Budgets(max_drop=1)))["max-drop"]
+    assert (found["value"], found["low"], found["high"]) == pytest.approx((-0.5, -1.1, 0.1))
+    assert found["sentence"] == (
+        f"{LAST} gains 0.50 points of accuracy (95 % interval -0.10 to 1.10), a drop of 1 point "
+        "allowed: held by 1.50 points, by at least 0.90 points"
+    )
+
+
+def test_no_drop_at_all_is_no_minus_zero():
+    found = _of(judge(_planted(difference=(0.0, 0.0, 0.0)), Budgets(max_drop=1)))["max-drop"]
+    assert [str(found[key]) for key in ("value", "low", "high")] == ["0.0"] * 3
+    assert "drops accuracy by 0.00 points" in found["sentence"]
+
+
+def test_a_drop_of_nothing_is_said_to_be_hard_to_hold():
+    assert Budgets(max_drop=1, max_size_mb=1).warnings == ()
+    (line,) = Budgets(max_drop=0).warnings
+    assert line.startswith("--max-drop 0 is held only by a file that is shown to be better")
 
 
 @pytest.mark.parametrize(

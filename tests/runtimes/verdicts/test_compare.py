@@ -64,6 +64,9 @@ def test_other_classes_and_no_accuracy_are_not_comparable():
     labels = [f"c{i}" for i in range(10)]
     other = _last(compare(OLD, bench_result(images=1000, labels=labels))).accuracy
     assert other.verdict == "not comparable"
+    assert other.how == "other classes: class 0 is 'T-shirt/top' there, 'c0' here"
+    fewer = _last(compare(OLD, bench_result(images=1000, labels=labels[:8]))).accuracy
+    assert fewer.how == "other classes: 10 there, 8 here"
     none = _last(compare(OLD, bench_result(accuracy=False))).accuracy
     assert (none.verdict, none.new) == ("not comparable", None)
     assert none.how == "the new result has no accuracy of it"
