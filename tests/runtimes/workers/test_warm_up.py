@@ -43,3 +43,9 @@ def test_it_ends_when_two_windows_agree(runs):
     runtime, done = runs(0.9, *[0.05] * 3, *[0.02] * 3, 0.02)
     assert warm_up(runtime, {}, 60.0) == 0.02 * SECOND
     assert len(done) == 1 + 3 + 3 + 3
+
+
+def test_rare_slow_runs_count_for_how_many_fill_a_round(runs):
+    """The median alone would promise rounds that take a hundred times as long as asked."""
+    runtime, _ = runs(0.001, *([0.001] * 20 + [0.4]) * 2)
+    assert warm_up(runtime, {}, 60.0) == pytest.approx(0.42 / 21 * SECOND)
