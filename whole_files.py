@@ -6,13 +6,22 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import InputError, NncError
 
-__all__ = ["check_input", "check_output", "disk_full", "sha256_of", "write_text", "write_whole"]
+__all__ = [
+    "check_apart",
+    "check_input",
+    "check_output",
+    "disk_full",
+    "same_file",
+    "sha256_of",
+    "write_text",
+    "write_whole",
+]
 
 _DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 """No space, a file over the size limit, and (where the system has them) a used-up quota."""
@@ -59,6 +68,21 @@ def check_output(path: Path, *, overwrite: bool = False) -> Path:
     except (OSError, ValueError) as error:
         raise InputError(f"cannot write {path}: {_reason(error)}") from error
     return path
+
+
+def check_apart(output: Path, inputs: Iterable[Path]) -> None:
+    """Raise InputError where ``output`` is one of ``inputs``, which writing it would destroy."""
+    for path in inputs:
+        if same_file(output, path):
+            raise InputError(f"output {output} is the input {path} itself; choose another -o")
+
+
+def same_file(first: Path, second: Path) -> bool:
+    """Whether two names lead to one file, through links and other spellings too."""
+    try:
+        return first.samefile(second)
+    except (OSError, ValueError):  # one of them does not exist, or cannot
+        return first.absolute() == second.absolute()
 
 
 @contextmanager

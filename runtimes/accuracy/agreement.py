@@ -96,7 +96,7 @@ class Agreement:
         low, high = min(low, self.difference), max(high, self.difference)
         if self.p >= SIGNIFICANCE:
             low, high = min(low, 0.0), max(high, 0.0)
-        return max(low, -1.0), min(high, 1.0)
+        return max(low, -1.0) + 0.0, min(high, 1.0) + 0.0  # no minus before a zero
 
     def to_json(self) -> dict[str, Any]:
         """``agreement`` of a file in a bench result; shares as fractions."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
 from ..preprocess import normalise
+from .odd_scores import refuse_odd
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,16 +69,6 @@ def class_indices(values: np.ndarray[Any, Any], classes: int) -> np.ndarray[Any,
     return found.astype(np.int64)
 
 
-def likely_cause(path: Path) -> str:
-    """Of scores that are no numbers: an engine's fp16 comes before damaged weights."""
-    if path.suffix.lower() != ".engine":
-        return "its weights are damaged"
-    return (
-        "likely values over 65504, which fp16 cannot hold (build it with --precision fp32), else "
-        "its weights are damaged"
-    )
-
-
 def predict(
     runtime: Runtime,
     images: np.ndarray[Any, Any],
@@ -85,19 +76,23 @@ def predict(
     classes: int,
     path: Path,
     labels: np.ndarray[Any, Any] | None = None,
+    *,
+    first: int = 0,
 ) -> Answers:
     """The answers for uint8 [N, H, W, C]; those of the top 5 for int64 ``labels`` [N], if given.
 
     A file with a fixed batch gets its images in such batches, the last one filled up, and one that
     is bound to a range of sizes in batches of that range. The first output holds the scores. Raises
-    InputError where these are not ``classes`` finite numbers an image.
+    InputError where these are not ``classes`` finite numbers an image, naming the first image where
+    they are not; ``first`` is the place of the first one here among all.
     """
     import numpy as np
 
-    first = runtime.inputs[0]
-    name, batch = first.name, first.shape[0] or len(images)
-    if first.batches is not None:
-        batch = max(first.batches[0], min(batch, first.batches[1]))
+    taken = runtime.inputs[0]
+    name, batch = taken.name, taken.shape[0] or len(images)
+    if taken.batches is not None:
+        batch = max(taken.batches[0], min(batch, taken.batches[1]))
+    odd: list[int] = []
     found = np.empty(len(images), np.int64)
     top = np.empty(len(images), bool) if labels is not None and classes > TOP else None
     for start in range(0, len(images), batch):
@@ -113,11 +108,12 @@ def predict(
                 f"expected [{batch}, {classes}], one score a label"
             )
         scores = scores.reshape(batch, classes)[:count]
-        if not np.isfinite(scores.astype(np.float64)).all():
-            raise InputError(f"{path} returns NaN or infinite scores; {likely_cause(path)}")
+        finite = np.isfinite(scores.astype(np.float64)).all(axis=1)
+        odd.extend((first + start + np.flatnonzero(~finite)).tolist())
         found[start : start + count] = scores.argmax(axis=1)
         if labels is not None and top is not None:
             top[start : start + count] = _rank(scores, labels[start : start + count]) < TOP
+    refuse_odd(path, "NaN or infinite scores", odd, len(images), first)
     return Answers(found, top)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from math import comb
+from math import comb, inf, sqrt
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from ... import __version__
@@ -16,21 +17,25 @@ from ..artifact import NO_OVERRIDES, Artifact, CardOverrides
 from ..environment import describe_environment
 from ..statistics import wilson
 from ..workers.pinning import choose_cpus
+from ..workers.system_load import busy_shares, snapshot
 from .answering import timed_images
 from .figures import latencies
 from .fit import read_comparable
 from .launches import time_files
 from .noise import Noise, NoiseMeter
 from .result import SCHEMA_VERSION
+from .room import warn_of_crowding
 from .rows import bench_rows
 from .settings import BenchSettings
 from .speedup import Speedup
 from .subject import Subject
 
-__all__ = ["ALLOWED", "RUNS", "SelfCheck", "self_check"]
+__all__ = ["ALLOWED", "FAR_TOO_OFTEN", "RUNS", "SelfCheck", "self_check"]
 
 ALLOWED = 0.05
 """How often a 95% interval may miss 1 where both files are the same."""
+FAR_TOO_OFTEN = 0.2
+"""What has to be ruled out before it is said that the method holds `ALLOWED`."""
 RUNS = 20
 _HARDLY = 0.05
 _MOST_RUNS = 1000
@@ -54,13 +59,35 @@ class SelfCheck:
         return sum(run.different for run in self.runs)
 
     @property
+    def noisy(self) -> int:
+        """Runs that were too noisy for a verdict, which are no false alarms either."""
+        return sum(run.verdict == "too noisy" for run in self.runs)
+
+    @property
+    def smallest_difference(self) -> float:
+        """What half of the runs could have shown: the median of half an interval, as a share."""
+        return median(sqrt(run.high / run.low) - 1 if run.low > 0 else inf for run in self.runs)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95% interval of the share of runs that called the file different."""
+        return wilson(self.different, len(self.runs))
+
+    @property
     def verdict(self) -> str:
-        """``held`` or, where chance would hardly bring so many false alarms, ``missed``."""
-        return "missed" if _chance(self.different, len(self.runs)) < _HARDLY else "held"
+        """``held``, ``missed`` or ``not shown``.
+
+        Missed where chance would hardly bring so many false alarms (the exact binomial test at 5%);
+        held where else the whole interval lies under `FAR_TOO_OFTEN`. With few runs it does not.
+        """
+        if _chance(self.different, len(self.runs)) < _HARDLY:
+            return "missed"
+        return "held" if self.interval[1] < FAR_TOO_OFTEN else "not shown"
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        low, high = wilson(self.different, len(self.runs))
+        low, high = self.interval
+        smallest = self.smallest_difference
         return {
             "schema_version": SCHEMA_VERSION,
             "kind": "self-check",
@@ -87,6 +114,8 @@ class SelfCheck:
             "low": low,
             "high": high,
             "allowed": ALLOWED,
+            "too_noisy": self.noisy,
+            "smallest_difference": smallest if smallest < inf else None,
             "verdict": self.verdict,
             "runs": [run.to_json() for run in self.runs],
         }
@@ -108,10 +137,12 @@ def self_check(
     """
     if not 1 <= runs <= _MOST_RUNS:
         raise InputError(f"{runs} runs: expected a whole number from 1 to {_MOST_RUNS}")
+    before = snapshot()
     (artifact,) = read_comparable([file], overrides, trust=settings.trust)
     settings = replace(settings, threads=settings.threads[:1], batch_sizes=settings.batch_sizes[:1])
-    images = timed_images([artifact], settings, None)
-    cpus = choose_cpus(settings.threads)
+    warn_of_crowding(settings)
+    images = timed_images([artifact, artifact], settings, None)
+    cpus = choose_cpus(settings.threads, busy_shares(before, snapshot()))
     meter = NoiseMeter(cpus[settings.threads[0]], settings.threads[0])
     found: list[Speedup] = []
     with progress.task("self-check", runs) as task:

@@ -17,6 +17,7 @@ from ..accuracy.labelled_images import TestPart, check_batch
 from ..accuracy.packed import pack
 from ..workers.child_process import ChildError
 from ..workers.worker_process import WorkerProcess
+from .room import check_room
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,11 +68,12 @@ def timed_images(
     """The images that every file is timed with, uint8 [B, H, W, C] by batch size B.
 
     The first ones of ``test``, repeated if need be; noise without it. Raises InputError where
-    ``test`` does not fit the files.
+    ``test`` does not fit the files, or so many images do not fit into memory.
     """
     import numpy as np
 
     spec, most = artifacts[0].card.input, max(settings.batch_sizes)
+    check_room(settings, spec, len(artifacts))
     if test is None:
         shape = (most, spec.height, spec.width, spec.channels)
         every = np.random.default_rng(settings.seed).integers(0, 256, shape, dtype=np.uint8)
@@ -106,6 +108,7 @@ def answer(
 
     digest = hashlib.sha256()
     truths: list[np.ndarray[Any, Any]] = []
+    seen = 0
     answers: dict[int, list[Answers]] = {id(subject): [] for subject in living}
     limit = test.images if settings.images is None else min(settings.images, test.images)
     with ExitStack() as stack, progress.task("measuring accuracy", limit * len(living)) as task:
@@ -116,7 +119,9 @@ def answer(
                 if worker is None or one.error is not None:
                     continue
                 try:
-                    found = worker.predict(images, len(one.artifact.card.labels), labels)
+                    found = worker.predict(
+                        images, len(one.artifact.card.labels), labels, first=seen
+                    )
                 except (NncError, ChildError) as error:
                     one.fail(error)
                     continue
@@ -125,6 +130,7 @@ def answer(
             digest.update(images.tobytes())
             digest.update(labels.astype("<i8").tobytes())
             truths.append(labels)
+            seen += len(labels)
     names = subjects[0].artifact.card.labels
     truth = np.concatenate(truths)
     joined = [None if one.error else Answers.joined(answers[id(one)]) for one in subjects]

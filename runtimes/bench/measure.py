@@ -14,6 +14,7 @@ from ..artifact import NO_OVERRIDES, CardOverrides
 from ..environment import describe_environment
 from ..file_facts import size_facts
 from ..gpu.latency import UNSTEADY
+from ..verdicts.row_names import row_names
 from ..workers.pinning import choose_cpus
 from ..workers.system_load import busy_shares, snapshot
 from .answering import answer, timed_images
@@ -23,6 +24,7 @@ from .launches import time_files
 from .noise import NoiseMeter
 from .result import BenchResult, FileResult
 from .roof import measure_roof
+from .room import warn_of_crowding
 from .rows import bench_rows
 from .settings import BenchSettings
 from .subject import Subject
@@ -56,6 +58,7 @@ def bench(
     """
     before = snapshot()
     artifacts = read_comparable(files, overrides, defaults, trust=settings.trust)
+    warn_of_crowding(settings)
     images = timed_images(artifacts, settings, test)
     rows = bench_rows(
         artifacts, settings.devices, settings.options, torch_compile=settings.torch_compile
@@ -67,6 +70,7 @@ def bench(
     figures = latencies(subjects, settings)
     roof = measure_roof(subjects, figures, settings, cpus, progress)
     answers = answer(subjects, settings, test, progress)
+    titles = _titles(subjects, settings)
     return BenchResult(
         settings=settings,
         cpus=cpus[settings.threads[0]] if any(one.device == "cpu" for one in subjects) else None,
@@ -76,7 +80,7 @@ def bench(
         command=None if command is None else tuple(command),
         data=answers.data,
         peaks=roof.peaks,
-        noise=meter.result(tuple(_too_wide(subjects, figures))),
+        noise=meter.result(tuple(_too_wide(titles, figures))),
         files=tuple(
             FileResult(
                 artifact=subject.artifact,
@@ -84,7 +88,7 @@ def bench(
                 device=subject.device,
                 provider=_provider(subject, settings),
                 error=subject.error,
-                warnings=tuple(_warnings(subject, subjects, own, accuracy)),
+                warnings=(*_warnings(subject, subjects, titles, own, accuracy), *odd),
                 load_ms=Spread.of(subject.load_ms),
                 first_inference_ms=Spread.of(subject.first_ms),
                 peak_memory_bytes=subject.peak_memory,
@@ -94,15 +98,32 @@ def bench(
                 latencies=own,
                 profile=profile,
             )
-            for subject, own, accuracy, agreement, profile in zip(
+            for subject, own, accuracy, agreement, profile, odd in zip(
                 subjects,
                 figures,
                 answers.accuracies,
                 answers.agreements,
                 roof.profiles,
+                roof.warnings,
                 strict=True,
             )
         ),
+    )
+
+
+def _titles(subjects: Sequence[Subject], settings: BenchSettings) -> list[str]:
+    """What each row is called, told apart where one name has several."""
+    return row_names(
+        [
+            {
+                "file": str(subject.path),
+                "name": subject.path.name,
+                "runtime": subject.runtime or subject.artifact.runtime,
+                "device": subject.device,
+                "provider": _provider(subject, settings),
+            }
+            for subject in subjects
+        ]
     )
 
 
@@ -115,16 +136,17 @@ def _provider(subject: Subject, settings: BenchSettings) -> str | None:
 def _warnings(
     subject: Subject,
     subjects: Sequence[Subject],
+    titles: Sequence[str],
     latencies: Sequence[Latency],
     accuracy: Accuracy | None,
 ) -> Iterator[str]:
     """What a reader of the figures should know."""
-    for other in subjects:
+    for title, other in zip(titles, subjects, strict=True):
         if other is subject:
             break
         same = other.artifact.sha256 == subject.artifact.sha256
         if same and other.path != subject.path:
-            yield f"holds the same bytes as {other.path.name}"
+            yield f"holds the same bytes as {title}"
             break
     yield from subject.notes
     if accuracy is not None:
@@ -138,12 +160,12 @@ def _warnings(
             break
 
 
-def _too_wide(subjects: Sequence[Subject], figures: Sequence[Sequence[Latency]]) -> Iterator[str]:
+def _too_wide(titles: Sequence[str], figures: Sequence[Sequence[Latency]]) -> Iterator[str]:
     """A line for each headline speed-up that no verdict can be given on."""
-    for subject, own in zip(subjects, figures, strict=True):
+    for title, own in zip(titles, figures, strict=True):
         speedup = own[0].speedup if own else None
         if speedup is not None and speedup.verdict == "too noisy":
             yield (
-                f"{subject.path.name}: its speed-up lies between {speedup.low:.2f} and "
+                f"{title}: its speed-up lies between {speedup.low:.2f} and "
                 f"{speedup.high:.2f}, too wide for a verdict; measure with more --seconds"
             )

@@ -64,7 +64,6 @@ class NoiseMeter:
         self._threads = threads
         self._stolen = self._ticks = 0
         self._others = self._seconds = 0.0
-        self._known = True
         self._waited = self._wall = 0
         self._waiting_known = True
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..verdicts.bench_shape import SCHEMA_VERSION
+
 if TYPE_CHECKING:
     from ..accuracy.accuracy import Accuracy
     from ..accuracy.agreement import Agreement
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from .speedup import Speedup
 
 __all__ = ["SCHEMA_VERSION", "BenchResult", "FileResult"]
-
-SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)

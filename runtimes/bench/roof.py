@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...errors import NncError
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Roof", "measure_roof"]
 
-log = logging.getLogger(__name__)
-
 Cpus = Mapping[int, "tuple[int, ...] | None"]
 
 
@@ -33,6 +30,8 @@ class Roof:
     """One for each number of threads; None where they were not measured."""
     profiles: tuple[Profile | None, ...]
     """Of the headline; None for what is no ONNX file on the CPU."""
+    warnings: tuple[tuple[str, ...], ...]
+    """Lines on what could not be measured, in the order of the files."""
 
 
 def measure_roof(
@@ -47,27 +46,38 @@ def measure_roof(
         subject.artifact.kind == "onnx" and subject.device == "cpu" and bool(own)
         for subject, own in zip(subjects, figures, strict=True)
     ]
-    nothing = Roof(None, (None,) * len(subjects))
+    nothing = Roof(None, (None,) * len(subjects), ((),) * len(subjects))
     if not settings.roofline or not any(fitting):
         return nothing
     with progress.task("measuring the machine's peaks", len(settings.threads)) as task:
         try:
             peaks = measure_peaks(settings.threads, cpus=cpus)
         except (NncError, ChildError) as error:
-            log.warning("no roofline: %s", _line(error))
-            return nothing
+            line = f"no roofline: the machine's peaks were not measured: {_line(error)}"
+            return replace(nothing, warnings=tuple((line,) if fits else () for fits in fitting))
         task.advance(len(settings.threads))
     with progress.task("layers", sum(fitting)) as task:
-        profiles = []
+        profiles: list[Profile | None] = []
+        warnings: list[tuple[str, ...]] = []
         for subject, own, fits in zip(subjects, figures, fitting, strict=True):
-            profiles.append(_profile(subject, own[0], peaks[0], settings, cpus) if fits else None)
+            told: list[str] = []
+            profiles.append(
+                _profile(subject, own[0], peaks[0], settings, cpus, told) if fits else None
+            )
+            warnings.append(tuple(told))
             task.advance(int(fits), note=subject.path.name)
-    return Roof(peaks, tuple(profiles))
+    return Roof(peaks, tuple(profiles), tuple(warnings))
 
 
 def _profile(
-    subject: Subject, latency: Latency, peak: Peak, settings: BenchSettings, cpus: Cpus
+    subject: Subject,
+    latency: Latency,
+    peak: Peak,
+    settings: BenchSettings,
+    cpus: Cpus,
+    warnings: list[str],
 ) -> Profile | None:
+    """One file under the roof; what fails is a line in ``warnings``."""
     threads, batch_size = settings.pairs[0]
     times = None
     if settings.profile:
@@ -81,8 +91,8 @@ def _profile(
                 cpus=cpus[threads],
             )
         except (NncError, ChildError) as error:
-            log.warning("%s: its layers are not timed: %s", subject.path, _line(error))
-    return profile_of(
+            warnings.append(f"its layers are not timed: {_line(error)}")
+    found = profile_of(
         subject.artifact,
         latency.median,
         peak,
@@ -90,6 +100,9 @@ def _profile(
         batch_size=batch_size,
         layer_times=times,
     )
+    if found is None:
+        warnings.append("no roofline: its layers cannot be told")
+    return found
 
 
 def _line(error: NncError | ChildError) -> str:

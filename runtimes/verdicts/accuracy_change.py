@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import InputError
@@ -38,7 +38,7 @@ def accuracy_change(pair: Pair, old: Data, new: Data) -> Change:
         which = "old" if old is None or before is None else "new"
         return _refused(pair, f"the {which} result has no accuracy of it")
     if old["classes"] != new["classes"]:
-        return _refused(pair, f"other classes: {old['name']} there, {new['name']} here")
+        return _refused(pair, f"other classes: {_first_other(old['classes'], new['classes'])}")
     if same_images(old, new):
         return _paired(pair, new)
     found = difference(*(Estimate.of(one, "top1").scaled(100) for one in (after, before)))
@@ -51,6 +51,14 @@ def accuracy_change(pair: Pair, old: Data, new: Data) -> Change:
         f"not the same images ({before['images']:,} of {old['name']} there, {after['images']:,} of "
         f"{new['name']} here), so two independent samples",
     )
+
+
+def _first_other(old: Sequence[str], new: Sequence[str]) -> str:
+    """In what two lists of class names differ first."""
+    if len(old) != len(new):
+        return f"{len(old)} there, {len(new)} here"
+    index = [a == b for a, b in zip(old, new, strict=True)].index(False)
+    return f"class {index} is {old[index]!r} there, {new[index]!r} here"
 
 
 def _refused(pair: Pair, why: str) -> Change:

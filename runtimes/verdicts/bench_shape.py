@@ -1,4 +1,4 @@
-"""The shape of a bench result, version 2, as docs/bench-json.md describes it."""
+"""The shape of a bench result, as docs/bench-json.md describes it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from .shapes import (
     maybe,
     number,
     plain,
+    positive,
     rising,
     text,
     whole,
 )
 
-__all__ = ["BENCH"]
+__all__ = ["BENCH", "SCHEMA_VERSION"]
+
+SCHEMA_VERSION = 2
+"""Of docs/bench-json.md: what is written, and all that is read."""
 
 ANY = text()
 SHARE = number(0, 1)
@@ -49,11 +53,11 @@ INPUT = keyed(
 SPEEDUP = interval(
     "ratio",
     keyed(
-        ratio=number(0),
+        ratio=positive,
         low=number(0),
         high=number(0),
         verdict=text("baseline", "faster", "slower", "no difference shown", "too noisy"),
-        rounds=listed(number(0)),
+        rounds=listed(positive),
     ),
 )
 
@@ -62,7 +66,7 @@ LATENCY = interval(
     keyed(
         threads=maybe(whole(1)),
         batch_size=whole(1),
-        median=TIME,
+        median=positive,
         low=TIME,
         high=TIME,
         p5=TIME,
@@ -185,7 +189,7 @@ BUDGET = keyed(
 )
 
 BENCH: Shape = keyed(
-    schema_version=whole(2, 2),
+    schema_version=whole(SCHEMA_VERSION, SCHEMA_VERSION),
     kind=text("bench"),
     nnc=ANY,
     created=ANY,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from .estimates import Estimate
 from .row_names import row_names
 from .verdict import BUDGETS, MISSED, enforce, judged, unmeasured
 
-__all__ = ["Budgets", "enforce", "judge"]
+__all__ = ["READERS", "Budgets", "enforce", "judge", "verdict_on"]
 
 RANGES = {
     "max-drop": (0.0, 100.0),
@@ -58,6 +58,17 @@ class Budgets:
         }
         return {name: limit for name, limit in every.items() if limit is not None}
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Lines on limits that can be judged, but hardly as they are meant."""
+        if self.max_drop != 0:
+            return ()
+        line = (
+            "--max-drop 0 is held only by a file that is shown to be better: of one that has not "
+            "changed the interval reaches above 0"
+        )
+        return (line,)
+
     def check(self, files: int, *, accuracy: bool = True) -> None:
         """Raise InputError where a budget cannot be judged at all, before any measuring.
 
@@ -77,8 +88,8 @@ def judge(result: Mapping[str, Any], budgets: Budgets) -> list[dict[str, Any]]:
     """The ``budgets`` block of a bench result: every budget on every file it applies to.
 
     That is every file but the baseline, or the one file where there is one. What an interval
-    straddles, or what was not measured, is ``not shown``; a file with an error misses them all.
-    Raises InputError as `Budgets.check` does.
+    straddles, or what was not measured, is ``not shown``; what a file's error kept from being
+    measured is ``missed``. Raises InputError as `Budgets.check` does.
     """
     files = result["files"]
     budgets.check(len(files), accuracy=True)
@@ -90,49 +101,69 @@ def judge(result: Mapping[str, Any], budgets: Budgets) -> list[dict[str, Any]]:
     ]
 
 
-def _verdict(name: str, limit: float, title: str, file: Mapping[str, Any]) -> dict[str, Any]:
+def verdict_on(
+    name: str,
+    file: str,
+    limit: float,
+    found: Estimate | None,
+    why: str,
+    *,
+    error: str | None = None,
+    doubt: str = "",
+    noisy: bool = False,
+) -> dict[str, Any]:
+    """The verdict on what was found; ``why`` says why nothing was.
+
+    What a file with an ``error`` has not measured is missed; what it has is judged as any other's.
+    """
     budget = BUDGETS[name]
-    if file["error"] is not None:
-        reason = f"it could not be measured: {file['error']}"
-        return unmeasured(budget, title, limit, reason, MISSED)
-    measured, doubt = READERS[name](file)
-    if measured is None:
-        return unmeasured(budget, title, limit, doubt)
-    return judged(budget, title, limit, measured, doubt)
+    if found is not None:
+        return judged(budget, file, limit, found, doubt=doubt, noisy=noisy)
+    if error is not None:
+        return unmeasured(budget, file, limit, f"it could not be measured: {error}", MISSED)
+    return unmeasured(budget, file, limit, why)
 
 
-def _drop(file: Mapping[str, Any]) -> tuple[Estimate | None, str]:
+def _verdict(name: str, limit: float, title: str, file: Mapping[str, Any]) -> dict[str, Any]:
+    found, why, noisy = READERS[name](file)
+    return verdict_on(name, title, limit, found, why, error=file["error"], noisy=noisy)
+
+
+Found = tuple[Estimate | None, str, bool]
+"""An estimate, or why there is none; whether it is too noisy to tell from 1."""
+
+
+def _drop(file: Mapping[str, Any]) -> Found:
     """Points lost; `agreement` counts the other way."""
     if file["agreement"] is None:
-        return None, "its answers were not compared with the baseline's"
-    return Estimate.of(file["agreement"], "difference").scaled(-100), ""
+        return None, "its answers were not compared with the baseline's", False
+    return Estimate.of(file["agreement"], "difference").scaled(-100), "", False
 
 
-def _latency(file: Mapping[str, Any]) -> tuple[Estimate | None, str]:
+def _latency(file: Mapping[str, Any]) -> Found:
     """The median and its interval over launches: p5 and p95 say where single inferences lie."""
     if not file["latency"]:
-        return None, "its latency was not measured"
-    return Estimate.of(file["latency"][0], "median"), ""
+        return None, "its latency was not measured", False
+    return Estimate.of(file["latency"][0], "median"), "", False
 
 
-def _size(file: Mapping[str, Any]) -> tuple[Estimate | None, str]:
+def _size(file: Mapping[str, Any]) -> Found:
     if file["size"] is None:
-        return None, "its size is not known"
-    return Estimate.exact(file["size"]["bytes"] / 1e6), ""
+        return None, "its size is not known", False
+    return Estimate.exact(file["size"]["bytes"] / 1e6), "", False
 
 
-def _speedup(file: Mapping[str, Any]) -> tuple[Estimate | None, str]:
+def _speedup(file: Mapping[str, Any]) -> Found:
     speedup = file["latency"][0]["speedup"] if file["latency"] else None
     if speedup is None:
-        return None, "the baseline or the file has no times"
-    noisy = speedup["verdict"] == "too noisy"
-    doubt = "the machine was too noisy to compare times" if noisy else ""
-    return Estimate.of(speedup, "ratio"), doubt
+        return None, "the baseline or the file has no times", False
+    return Estimate.of(speedup, "ratio"), "", speedup["verdict"] == "too noisy"
 
 
-READERS = {
+READERS: Mapping[str, Callable[[Mapping[str, Any]], Found]] = {
     "max-drop": _drop,
     "max-latency-ms": _latency,
     "max-size-mb": _size,
     "min-speedup": _speedup,
 }
+"""What each budget reads off a file."""

@@ -33,6 +33,8 @@ class Change:
     """Of the exact McNemar test, where answers were paired."""
     doubt: str = ""
     """Why nothing is shown whatever the interval says; empty without a reason."""
+    noisy: bool = False
+    """Whether a speed-up that went in was too noisy for a verdict, so that the interval is wide."""
 
     @classmethod
     def judged(
@@ -48,13 +50,14 @@ class Change:
         more_is_better: bool = True,
         p: float | None = None,
         doubt: str = "",
+        noisy: bool = False,
     ) -> Change:
         """With the verdict of an interval that lies on one side of ``none``, or on both."""
         verdict = NO_DIFFERENCE
         if not doubt and (change.low > none or change.high < none):
             verdict = BETTER if (change.low > none) == more_is_better else WORSE
         how = f"{how}; {doubt}" if doubt else how
-        return cls(old, new, unit, change, change_unit, verdict, how, p, doubt)
+        return cls(old, new, unit, change, change_unit, verdict, how, p, doubt, noisy)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; what is not known is null."""

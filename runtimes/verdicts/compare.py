@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import InputError
 from .accuracy_change import accuracy_change, same_images
-from .budgets import Budgets
+from .budgets import READERS, Budgets, verdict_on
 from .change import Change, not_comparable
 from .estimates import Estimate
 from .latency_change import latency_change
 from .machines import machine_differences, same_machine, version_changes
-from .matching import Pair, match_files
-from .verdict import BUDGETS, MISSED, judged, unmeasured
+from .matching import File, Match, Pair, match_files
+from .verdict import BUDGETS, unmeasured
 
 __all__ = ["Comparison", "FileChange", "compare"]
 
@@ -53,7 +52,7 @@ class FileChange:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All files that two results share."""
+    """All files that two results share, and what is in one of them alone."""
 
     files: tuple[FileChange, ...]
     old_alone: tuple[str, ...]
@@ -86,21 +85,21 @@ def compare(old: Result, new: Result, budgets: Budgets | None = None) -> Compari
     """What became of each file from one bench result (`read_bench`) to another.
 
     Times are compared only between results of one machine, answers image by image only on the same
-    images. ``budgets`` are judged on every file but a common baseline: the drop and the speed-up
-    from old to new, latency and size of the new one. Raises InputError where the results have no
-    file in common or are damaged.
+    images. ``budgets`` are judged on every file of either but a common baseline: the drop and the
+    speed-up from old to new, latency and size of the new one; what a file without a partner lacks
+    for that is not shown. Raises InputError where no file is in both, or one is damaged.
     """
     match = match_files(old, new)
     files = tuple(_file(pair, old, new) for pair in match.pairs)
     machines = (old["environment"], new["environment"])
     return Comparison(
         files,
-        match.old_alone,
-        match.new_alone,
+        tuple(name for name, _ in match.old_alone),
+        tuple(name for name, _ in match.new_alone),
         same_images(old["data"], new["data"]),
         () if same_machine(*machines) else machine_differences(*machines),
         version_changes(*machines),
-        _judge(match.pairs, files, budgets or Budgets()),
+        _judge(match, files, budgets or Budgets()),
     )
 
 
@@ -129,44 +128,46 @@ def _size_change(pair: Pair) -> Change:
 
 
 def _judge(
-    pairs: tuple[Pair, ...], files: tuple[FileChange, ...], budgets: Budgets
+    match: Match, files: tuple[FileChange, ...], budgets: Budgets
 ) -> tuple[dict[str, Any], ...]:
-    chosen = [
-        (pair, file)
-        for pair, file in zip(pairs, files, strict=True)
-        if not pair.baseline or len(pairs) == 1
+    """Every budget on every file: the pairs, what is new, and what is gone."""
+    limits = budgets.limits.items()
+    paired = [
+        _on_pair(name, limit, pair, file)
+        for pair, file in zip(match.pairs, files, strict=True)
+        if not pair.baseline
+        for name, limit in limits
     ]
-    if budgets.limits and not chosen:
-        raise InputError("no file of both results to judge the budgets on; name other results")
-    return tuple(
-        _verdict(name, limit, pair, file)
-        for pair, file in chosen
-        for name, limit in budgets.limits.items()
-    )
+    new = [
+        _on_new(name, limit, title, file)
+        for title, file in match.new_alone
+        for name, limit in limits
+    ]
+    gone = [
+        unmeasured(BUDGETS[name], title, limit, "it is in OLD alone")
+        for title, _ in match.old_alone
+        for name, limit in limits
+    ]
+    return (*paired, *new, *gone)
 
 
-def _verdict(name: str, limit: float, pair: Pair, file: FileChange) -> dict[str, Any]:
-    budget = BUDGETS[name]
-    if pair.new["error"] is not None:
-        reason = f"it could not be measured: {pair.new['error']}"
-        return unmeasured(budget, file.name, limit, reason, MISSED)
-    found, why = _measured(name, pair, file)
-    if found is None:
-        return unmeasured(budget, file.name, limit, why)
-    doubt = file.latency.doubt if name == "min-speedup" else ""
-    return judged(budget, file.name, limit, found, doubt)
-
-
-def _measured(name: str, pair: Pair, file: FileChange) -> tuple[Estimate | None, str]:
-    """The value that a budget is about, or why there is none."""
-    new = pair.new
+def _on_pair(name: str, limit: float, pair: Pair, file: FileChange) -> dict[str, Any]:
+    found, why, doubt, noisy = None, "", "", False
     if name == "max-drop":
         lost = file.accuracy.change
-        return None if lost is None else lost.scaled(-1), file.accuracy.how
-    if name == "min-speedup":
-        return file.latency.change, file.latency.how
-    if name == "max-size-mb":
-        size = new["size"]
-        return (Estimate.exact(size["bytes"] / 1e6) if size else None), file.size.how
-    latency = new["latency"]
-    return (Estimate.of(latency[0], "median") if latency else None), "it was not timed"
+        found, why = None if lost is None else lost.scaled(-1), file.accuracy.how
+    elif name == "min-speedup":
+        found, why = file.latency.change, file.latency.how
+        doubt, noisy = file.latency.doubt, file.latency.noisy
+    else:
+        found, why, noisy = READERS[name](pair.new)
+    error = pair.new["error"]
+    return verdict_on(name, file.name, limit, found, why, error=error, doubt=doubt, noisy=noisy)
+
+
+def _on_new(name: str, limit: float, title: str, file: File) -> dict[str, Any]:
+    """A file without a partner: its size and its latency are its own."""
+    found, why, noisy = None, "no file of that name in OLD", False
+    if name in ("max-size-mb", "max-latency-ms"):
+        found, why, noisy = READERS[name](file)
+    return verdict_on(name, title, limit, found, why, error=file["error"], noisy=noisy)

@@ -33,8 +33,9 @@ class Estimate:
 
     def scaled(self, factor: float) -> Estimate:
         """In another unit; a negative factor turns the interval round."""
-        low, high = sorted((factor * self.low, factor * self.high))
-        return Estimate(factor * self.value, low, high)
+        # No minus before a zero.
+        low, high = sorted((factor * self.low + 0.0, factor * self.high + 0.0))
+        return Estimate(factor * self.value + 0.0, low, high)
 
 
 def difference(new: Estimate, old: Estimate) -> Estimate:

@@ -58,7 +58,7 @@ def latency_change(pair: Pair, old: Result, new: Result) -> Change:
             return _judged(before, after, unit, change, f"speed-ups over {new['files'][0]['name']}")
     change = ratio(*(Estimate.of(one, "median") for one in (before, after)))
     if change is None:
-        return _refused(pair, "the times are too far apart to be compared")
+        return _refused(pair, "the times are too far apart, or one may be 0: nothing to compare")
     doubt = ""
     if pair.baseline and common:
         doubt = "it is the same file in the same runtime, so a difference is the machine's"
@@ -76,10 +76,16 @@ def _judged(
     doubt: str = "",
 ) -> Change:
     verdicts = [(one["speedup"] or {}).get("verdict") for one in (before, after)]
-    if "too noisy" in verdicts:
-        doubt = "the machine was too noisy for a verdict"
     return Change.judged(
-        before["median"], after["median"], unit, change, "x", how, none=1.0, doubt=doubt
+        before["median"],
+        after["median"],
+        unit,
+        change,
+        "x",
+        how,
+        none=1.0,
+        doubt=doubt,
+        noisy="too noisy" in verdicts,
     )
 
 

@@ -17,7 +17,10 @@ File = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Pair:
-    """One row as it was and as it is; ``baseline`` where it is the first of both results."""
+    """One row as it was and as it is.
+
+    ``baseline`` where it is the first of both results, and not the only one of the new.
+    """
 
     old: File
     new: File
@@ -32,11 +35,11 @@ class Pair:
 
 @dataclass(frozen=True)
 class Match:
-    """The pairs in the order of the new result, and the names that found no partner."""
+    """The pairs in the order of the new result; the rows without a partner, with their names."""
 
     pairs: tuple[Pair, ...]
-    old_alone: tuple[str, ...]
-    new_alone: tuple[str, ...]
+    old_alone: tuple[tuple[str, File], ...]
+    new_alone: tuple[tuple[str, File], ...]
 
 
 def match_files(old: Mapping[str, Any], new: Mapping[str, Any]) -> Match:
@@ -60,16 +63,18 @@ def match_files(old: Mapping[str, Any], new: Mapping[str, Any]) -> Match:
             "compare results of the same files"
         )
     names = row_names(after)
-    several = len(before) > 1 and len(after) > 1
+    several = len(after) > 1
     return Match(
         tuple(
             Pair(before[there], after[here], names[here], several and here == there == 0)
             for here, there in sorted(partner.items())
         ),
         tuple(
-            name for place, name in enumerate(row_names(before)) if place not in partner.values()
+            (name, before[place])
+            for place, name in enumerate(row_names(before))
+            if place not in partner.values()
         ),
-        tuple(name for place, name in enumerate(names) if place not in partner),
+        tuple((name, after[place]) for place, name in enumerate(names) if place not in partner),
     )
 
 

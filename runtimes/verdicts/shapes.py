@@ -17,7 +17,9 @@ __all__ = [
     "maybe",
     "number",
     "plain",
+    "positive",
     "rising",
+    "shown",
     "text",
     "whole",
 ]
@@ -43,9 +45,16 @@ def number(low: float = -LARGEST, high: float = LARGEST) -> Shape:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         # False for NaN as well, and safe for whole numbers that no float can hold.
         if not is_number or not low <= value <= high:
-            raise ShapeError(where, _shown(value), expected)
+            raise ShapeError(where, shown(value), expected)
 
     return check
+
+
+def positive(value: Any, where: str) -> None:
+    """A finite number above 0."""
+    number(0)(value, where)
+    if value == 0:
+        raise ShapeError(where, shown(value), "a number above 0")
 
 
 def whole(low: int = 0, high: int = 2**63 - 1) -> Shape:
@@ -54,7 +63,7 @@ def whole(low: int = 0, high: int = 2**63 - 1) -> Shape:
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise ShapeError(where, _shown(value), expected)
+            raise ShapeError(where, shown(value), expected)
 
     return check
 
@@ -65,7 +74,7 @@ def text(*choices: str) -> Shape:
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, str) or (choices and value not in choices):
-            raise ShapeError(where, _shown(value), expected)
+            raise ShapeError(where, shown(value), expected)
 
     return check
 
@@ -73,7 +82,7 @@ def text(*choices: str) -> Shape:
 def flag(value: Any, where: str) -> None:
     """True or false."""
     if not isinstance(value, bool):
-        raise ShapeError(where, _shown(value), "true or false")
+        raise ShapeError(where, shown(value), "true or false")
 
 
 def maybe(shape: Shape) -> Shape:
@@ -107,7 +116,7 @@ def listed(shape: Shape, *, least: int = 0, most: int = 1_000_000) -> Shape:
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, list):
-            raise ShapeError(where, _shown(value), expected)
+            raise ShapeError(where, shown(value), expected)
         if not least <= len(value) <= most:
             raise ShapeError(where, f"a list of {len(value)}", expected)
         for index, item in enumerate(value):
@@ -125,8 +134,8 @@ def rising(shape: Shape) -> Shape:
             if value[index] < value[index - 1]:
                 raise ShapeError(
                     f"{where}[{index}]",
-                    _shown(value[index]),
-                    f"no less than the {_shown(value[index - 1])} before it",
+                    shown(value[index]),
+                    f"no less than the {shown(value[index - 1])} before it",
                 )
 
     return check
@@ -137,7 +146,7 @@ def keyed(**shapes: Shape) -> Shape:
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, dict):
-            raise ShapeError(where, _shown(value), "an object")
+            raise ShapeError(where, shown(value), "an object")
         for key, shape in shapes.items():
             place = f"{where}.{key}" if where else key
             if key not in value:
@@ -154,8 +163,8 @@ def interval(key: str, shape: Shape) -> Shape:
         shape(value, where)
         low, middle, high = (value[name] for name in ("low", key, "high"))
         if not low <= middle <= high:
-            between = f"between low, {_shown(low)}, and high, {_shown(high)}"
-            raise ShapeError(f"{where}.{key}", _shown(middle), between)
+            between = f"between low, {shown(low)}, and high, {shown(high)}"
+            raise ShapeError(f"{where}.{key}", shown(middle), between)
 
     return check
 
@@ -182,14 +191,14 @@ def _range(low: float, high: float) -> str:
     return f" of {low:g} or more" if high >= 2**63 - 1 else f" from {low:g} to {high:g}"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """A found value in a few words."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
         return "a list"
     try:
-        shown = json.dumps(value)
+        written = json.dumps(value)
     except ValueError:  # a whole number of more digits than Python writes
         return "a very large number"
-    return shown if len(shown) <= 40 else f"{shown[:36]}…"
+    return written if len(written) <= 40 else f"{written[:36]}…"

@@ -5,12 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["CpuTicks", "Snapshot", "allowed_cpus", "busy_shares", "process_ticks", "snapshot"]
+__all__ = [
+    "CpuTicks",
+    "Snapshot",
+    "allowed_cpus",
+    "available_memory",
+    "busy_shares",
+    "process_ticks",
+    "snapshot",
+]
 
 _STAT = Path("/proc/stat")
+_MEMORY = Path("/proc/meminfo")
+_MOST_MEMORY = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True)
@@ -91,3 +102,17 @@ def allowed_cpus() -> frozenset[int]:
         return frozenset(os.sched_getaffinity(0))
     except (AttributeError, OSError):
         return frozenset()
+
+
+def available_memory() -> int | None:
+    """Bytes that processes can still take (proc_meminfo(5)), and no more than a container may have.
+
+    None where the system does not tell.
+    """
+    found = []
+    with suppress(OSError, ValueError, IndexError):
+        text = _MEMORY.read_text(encoding="ascii").partition("MemAvailable:")[2]
+        found.append(1024 * int(text.split()[0]))
+    with suppress(OSError, ValueError):  # "max" where there is no limit
+        found.append(int(_MOST_MEMORY.read_text(encoding="ascii")))
+    return min(found, default=None)

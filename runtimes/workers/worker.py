@@ -11,7 +11,6 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InputError
 from ...model_card import InputSpec
 from .child import Reply, serve
 
@@ -142,7 +141,9 @@ class _Served:
         runtime = self._opened()[0]
         return {"notes": list(runtime.notes()) if isinstance(runtime, Noted) else []}, b""
 
-    def predict(self, payload: bytes, *, shape: list[int], classes: int, labelled: bool) -> Reply:
+    def predict(
+        self, payload: bytes, *, shape: list[int], classes: int, labelled: bool, first: int
+    ) -> Reply:
         """Answers for images, which their int64 labels follow where ``labelled``."""
         import numpy as np
 
@@ -152,7 +153,7 @@ class _Served:
         size = prod(shape)
         images = np.frombuffer(payload, np.uint8, size).reshape(shape)
         labels = np.frombuffer(payload, np.int64, offset=size).copy() if labelled else None
-        answers = predict(runtime, images, spec, classes, self.path, labels)
+        answers = predict(runtime, images, spec, classes, self.path, labels, first=first)
         top = answers.in_top5
         found = answers.classes.tobytes() + (b"" if top is None else top.tobytes())
         return {"images": len(answers)}, found
@@ -174,14 +175,16 @@ def _check_numbers(scores: np.ndarray[Any, Any], path: Path) -> None:
     """
     import numpy as np
 
-    from ..accuracy.answers import likely_cause
+    from ..accuracy.odd_scores import refuse_odd
 
     engine = path.suffix.lower() == ".engine"
-    if not np.issubdtype(scores.dtype, np.floating):
+    if not scores.ndim or not np.issubdtype(scores.dtype, np.floating):
         return
-    if np.isnan(scores).any() or (engine and not np.isfinite(scores).all()):
-        found = "NaN or infinite values" if engine else "NaN"
-        raise InputError(f"{path} returns {found}; {likely_cause(path)}")
+    odd = ~np.isfinite(scores) if engine else np.isnan(scores)
+    if odd.any():
+        rows = odd.reshape(len(scores), -1).any(axis=1)
+        what = "NaN or infinite values" if engine else "NaN"
+        refuse_odd(path, what, np.flatnonzero(rows).tolist(), len(rows))
 
 
 def _images(payload: bytes, shape: list[int]) -> np.ndarray[Any, Any]:

@@ -113,8 +113,13 @@ class WorkerProcess(ChildProcess):
         images: np.ndarray[Any, Any],
         classes: int,
         labels: np.ndarray[Any, Any] | None = None,
+        *,
+        first: int = 0,
     ) -> Answers:
-        """The answers for uint8 [N, H, W, C]; with int64 ``labels`` [N] those of the top 5, too."""
+        """The answers for uint8 [N, H, W, C]; with int64 ``labels`` [N] those of the top 5, too.
+
+        ``first`` is the place of the first image among all, for what is said of odd ones.
+        """
         import numpy as np
 
         from ..accuracy.answers import Answers
@@ -126,6 +131,7 @@ class WorkerProcess(ChildProcess):
             shape=list(images.shape),
             classes=classes,
             labelled=labels is not None,
+            first=first,
         )
         size = 8 * header["images"]
         top = np.frombuffer(found[size:], bool) if len(found) > size else None

@@ -46,6 +46,19 @@ def test_bench_writes_no_file_that_is_not_json(nnc, monkeypatch, tmp_path, forei
     assert not any(tmp_path.iterdir())
 
 
+def test_bench_never_overwrites_an_input(nnc, tmp_path, foreign_onnx):
+    linked, labels = tmp_path / "net.json", tmp_path / "labels.json"
+    linked.symlink_to(foreign_onnx)
+    labels.write_text("a\nb\n")
+    for output, more in ((linked, ()), (labels, ("--labels", labels))):
+        before = output.read_bytes()
+        arguments = ("--no-accuracy", *more, "-o", output, "--force")
+        result = nnc("bench", foreign_onnx, *arguments)
+        assert (result.code, result.out) == (2, "")
+        assert f"output {output} is the input" in result.err
+        assert output.read_bytes() == before
+
+
 def test_bench_measures_a_balanced_limited_part(nnc, monkeypatch, tmp_path, tiny_onnx):
     parts = []
 
@@ -96,7 +109,8 @@ def test_bench_of_a_file_that_fails_shows_and_writes_the_rest_and_exits_with_1(
     result = nnc("bench", tiny_onnx, broken, *timed)
     assert result.code == 1
     assert result.err == (
-        f"nnc: error: 1 of 2 files failed: {broken} returns NaN; its weights are damaged\n"
+        f"nnc: error: 1 of 2 files failed: {broken} returns NaN for image 0: its weights are "
+        "damaged, or its arithmetic is not defined there\n"
     )
     assert f"broken.onnx failed: {broken} returns NaN" in " ".join(result.out.split())
     first, second = json.loads(output.read_text())["files"]
@@ -155,6 +169,7 @@ def test_self_check(nnc, tiny_onnx, tmp_path):
     result = nnc("bench", "--self-check", tiny_onnx, *timed, "-o", output)
     assert result.code == 0, result.err
     lines = result.out.splitlines()
+    assert any(line.startswith("too noisy for a verdict: ") for line in lines)
     assert lines[0] == "tiny.onnx against itself, 6 rounds in 2 launches, 0.02 s each"
     assert any(line.startswith("called different from itself in ") for line in lines)
     assert lines[-1].startswith(f"wrote {output} (")
@@ -167,6 +182,29 @@ def test_self_check(nnc, tiny_onnx, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--profile", "--images", 5],
+            "times one file alone; leave out --images, --profile",
+        ),
+        (["--data", "fashion-mnist-mini"], "leave out --data"),
+        (["--torch-compile"], "leave out --torch-compile"),
+        (["--threads", "1,2"], "--self-check takes one --threads; found 1,2"),
+        (["--batch-size", "1,8"], "--self-check takes one --batch-size; found 1,8"),
+        (["--device", "cuda,cpu"], "--self-check takes one --device; found cuda,cpu"),
+        (["--max-drop", 1], "--self-check has no budgets; leave them out"),
+        (["--lenient"], "--lenient is for budgets, and there is none"),
+    ],
+    ids=str,
+)
+def test_a_self_check_refuses_what_it_would_ignore(nnc, tiny_onnx, options, message):
+    result = nnc("bench", "--self-check", tiny_onnx, *options)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert message in result.err
+
+
 def test_a_self_check_that_is_missed_exits_with_1(nnc, monkeypatch, tiny_onnx):
     slower = {"ratio": 0.9, "low": 0.85, "high": 0.95, "verdict": "slower", "rounds": [0.9]}
     found = {
@@ -177,6 +215,8 @@ def test_a_self_check_that_is_missed_exits_with_1(nnc, monkeypatch, tiny_onnx):
         "low": 0.5,
         "high": 1.0,
         "allowed": 0.05,
+        "too_noisy": 0,
+        "smallest_difference": 0.056,
         "verdict": "missed",
         "settings": {"rounds": 6, "launches": 2, "seconds": 1.0},
         "noise": {"verdict": "noisy", "reasons": ["other programs kept 2.0 of 2 cores busy"]},
@@ -187,6 +227,10 @@ def test_a_self_check_that_is_missed_exits_with_1(nnc, monkeypatch, tiny_onnx):
     assert result.code == 1
     assert result.out.splitlines()[1] == "   1  0.900x  0.85-0.95  slower"
     assert "this machine was noisy: other programs kept 2.0 of 2 cores busy" in result.out
+    assert (
+        "too noisy for a verdict: 0 of 4; half of the runs could show a difference of 5.6% or more"
+        in result.out
+    )
     assert result.err == (
         "nnc: error: called different from itself in 4 of 4 runs: 100.0% (95 % interval 50.0% to "
         "100.0%), 5% allowed: missed; do not trust its speed-ups on this machine as it is now\n"

@@ -64,7 +64,8 @@ def test_what_is_not_shown_fails_unless_lenient(bench):
 def test_a_file_that_died_misses_its_budgets(bench):
     dead = bench_result([FILES[1], replace(FILES[3], error="its process died")])
     assert bench(result=dead).code == 1
-    result = bench("--max-size-mb", 100, "--lenient", result=dead)
+    assert bench("--max-size-mb", 100, "-q", result=dead).code == 1
+    result = bench("--max-latency-ms", 100, "--lenient", result=dead)
     assert result.code == 3
     assert "missed, because it could not be measured: its process died" in result.err
 

@@ -52,6 +52,9 @@ def test_lenient_lets_pass_what_is_not_shown(nnc, results):
     assert nnc("compare", *results, "--max-drop", 5).code == 3
     result = nnc("compare", *results, "--max-drop", 5, "--lenient", "-q")
     assert (result.code, result.out, result.err) == (0, "", "")
+    bare = nnc("compare", *results, "--lenient")
+    assert (bare.code, bare.out) == (2, "")
+    assert "--lenient is for budgets, and there is none; name one, such as --max-drop" in bare.err
 
 
 def test_machines_that_differ_are_named(nnc, tmp_path, results):
@@ -62,6 +65,35 @@ def test_machines_that_differ_are_named(nnc, tmp_path, results):
         "latency: not compared, because the machines differ:\n  cpu: AMD EPYC there" in result.out
     )
     assert result.out.count("not comparable") == 2
+
+
+def test_a_file_that_died_is_exit_code_1(nnc, results):
+    dead = bench_result([FILES[0], replace(FILES[1], error="its process died")], images=500)
+    results[1].write_text(json.dumps(dead))
+    result = nnc("compare", *results)
+    assert result.code == 1
+    assert result.err == "nnc: error: 1 of 2 files failed: its process died\n"
+    assert "error: its process died" in result.out
+    assert nnc("compare", *results, "--max-size-mb", 100, "-q").code == 1
+    assert nnc("compare", *results, "--max-latency-ms", 100, "-q").code == 3
+    assert nnc("compare", *reversed(results), "-q").code == 0
+
+
+def test_a_candidate_of_another_name_passes_no_gate(nnc, results):
+    new = bench_result([FILES[0], replace(FILES[1], name="v2.onnx", lost=200)], images=500)
+    old = bench_result(FILES[:3], images=500)
+    for path, value in zip(results, (old, new), strict=True):
+        path.write_text(json.dumps(value))
+    result = nnc("compare", *results, "--max-drop", 0.5)
+    assert result.code == 3
+    assert "v2.onnx, max-drop 0.5 points: not shown, because no file of that name" in result.err
+
+
+def test_a_result_beside_itself_is_warned_of(nnc, results):
+    result = nnc("compare", results[0], results[0], "--max-size-mb", 100)
+    assert result.code == 0
+    assert "OLD and NEW hold one and the same result: nothing can have changed\n" in result.err
+    assert "--max-drop 0 is held only by" in nnc("compare", *results, "--max-drop", 0).err
 
 
 def test_an_older_result_is_refused(nnc, tmp_path, results):

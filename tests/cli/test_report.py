@@ -42,6 +42,28 @@ def test_several_results_and_other_formats(nnc, tmp_path, run):
     assert nnc("report", run, "-o", tmp_path / "x.csv", "--format", "csv").code == 0
 
 
+@pytest.mark.parametrize("name", ["results.json", "run.json"])
+def test_an_input_is_never_overwritten(nnc, tmp_path, run, name):
+    before = (run / name).read_bytes()
+    result = nnc("report", run, "-o", run / name, "--force")
+    assert (result.code, result.out) == (2, "")
+    assert f"output {run / name} is the input {run / name} itself; choose another" in result.err
+    link = tmp_path / "link.json"
+    link.symlink_to(run / name)
+    assert nnc("report", run, "-o", link, "--force").code == 2
+    assert (run / name).read_bytes() == before
+    saved = run / "results.json"
+    assert nnc("report", saved, "-o", saved, "--force").code == 2
+
+
+def test_the_json_of_a_report_is_named(nnc, tmp_path, run):
+    assert nnc("report", run, "-o", tmp_path / "page.json").code == 0
+    for command in (("report", "-o", tmp_path / "x.md"), ("compare", run / "results.json")):
+        result = nnc(*command, tmp_path / "page.json")
+        assert (result.code, result.err.count("\n")) == (2, 1)
+        assert "it holds one under subjects[0].bench" in result.err
+
+
 def test_without_matplotlib_html_names_what_is_missing(nnc, tmp_path, run, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     result = nnc("report", run, "-o", tmp_path / "x.html")

@@ -126,7 +126,22 @@ def test_the_caption_says_what_is_compared(bench):
     assert "against a-rather-long-name-of-a-file.safetensors (PyTorch eager), the first" in text
     assert "batch of 1 on cpu, 1 thread;" in text
     assert "measured in 60 interleaved rounds, each file started anew 6 times" in text
+    assert "speed-ups compare the 10th percentile of each round, latencies shown are medi" in text
     assert "10,000 test images of fashion-mnist" in text
+
+
+def test_rows_of_one_name_are_told_apart_everywhere(bench):
+    for file in bench["files"][:2]:
+        file.update(name="net.onnx", runtime="onnxruntime", warnings=["odd"])
+    bench["files"][1].update(device="cuda", provider="cuda")
+    bench["settings"]["batch_sizes"] = [1, 8]
+    titles = ["net.onnx (onnxruntime cpu)", "net.onnx (onnxruntime cuda)"]
+    assert [row.file for row in bench_rows(bench)[:2]] == titles
+    assert [row.file for row in sweep_rows(bench)[:2]] == titles
+    assert f"against {titles[0]} (ONNX Runtime), the first row" in caption(bench)
+    assert [note for note in bench_notes(bench) if note.endswith(": odd")] == [
+        f"{title}: odd" for title in titles
+    ]
 
 
 def test_a_sweep_has_a_table_of_its_own(bench):
@@ -146,8 +161,13 @@ def test_a_sweep_has_a_table_of_its_own(bench):
 
 
 def test_notes_say_what_no_column_does(bench):
+    slowest = (
+        "99 of 100 inferences take at most: 16.7 ms (a-rather-long-name-of-a-file.safetensors), "
+        "0.57 ms (b.onnx), 16.8 ms (c.onnx), 16.8 ms (d.onnx)"
+    )
     assert bench_notes(bench) == [
-        "e.onnx failed: e.onnx: the process that ran it was ended by SIGKILL (out of memory?)"
+        "e.onnx failed: e.onnx: the process that ran it was ended by SIGKILL (out of memory?)",
+        slowest,
     ]
     first, second = bench["files"][:2]
     second["warnings"] = ["holds the same bytes as a.onnx"]
@@ -169,6 +189,7 @@ def test_notes_say_what_no_column_does(bench):
     assert bench_notes(bench)[1:] == [
         "b.onnx: holds the same bytes as a.onnx",
         "b.onnx: 40 % zeros save nothing",
+        slowest,
         "worst class: Shirt 74.1 % (b.onnx)",
         (
             f"b.onnx against {first['name']}: no difference shown at n=10,000; 100 answers differ "
@@ -204,10 +225,13 @@ def test_no_figure_is_cut_off(bench, width):
 def test_the_page(bench):
     bench["files"][1]["name"] = "b|<b>\x1b.onnx"
     bench["files"][1]["warnings"] = ["<script>"]
+    bench["environment"] |= {"memory_bytes": 16_000_000_000, "gpus": []}
     page = bench_page(bench, title="mine", command="nnc run mine", date="today")
     assert "| b\\|\\<b\\>.onnx | ONNX Runtime | 92.15 % (91.6-92.7) |" in page
     assert "- versions: onnxruntime 1.32" in page
     assert "- b\\|\\<b\\>.onnx: \\<script\\>" in page
+    assert "- memory: 16.0 GB\n" in page
+    assert "gpus" not in page
     assert "\x1b" not in page
 
 

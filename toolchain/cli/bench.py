@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from .options import (
     trust_option,
     whole_list,
 )
+from .self_check_options import check_self_check_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from ..data import DataSet
 
 __all__ = ["bench"]
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -85,7 +89,8 @@ __all__ = ["bench"]
     type=click.FloatRange(0, 3600, min_open=True),
     default=3.0,
     show_default=True,
-    help="Timed seconds a file, over all rounds.",
+    help="Timed seconds a file, over all rounds; under 0.4 there are two launches, which hardly "
+    "show anything.",
 )
 @click.option(
     "--launches",
@@ -165,7 +170,7 @@ def bench(
     from ...runtimes.bench import BenchSettings
     from ...runtimes.bench import bench as measure
     from ...runtimes.verdicts.budgets import enforce, judge
-    from ...whole_files import check_output
+    from ...whole_files import check_apart, check_output
     from ..feeds import data_defaults, test_part
     from ..pipeline.shipped import input_file
 
@@ -197,16 +202,18 @@ def bench(
     overrides = card_overrides(mean, std, image_size, labels)
     if output is not None:
         check_suffix(output, ".json")
+        check_apart(output, (*paths, *(Path(told) for told in (data, labels) if told)))
         check_output(output, overwrite=force)
     if self_check:
-        if budgets.limits:
-            raise InputError("--self-check has no budgets; leave them out")
+        check_self_check_options()
         _self_check(paths, settings, runs, overrides, output, console, force=force)
         return
     if runs is not None:
         raise InputError("--runs counts the runs of a --self-check; pass that too, or --rounds")
     # A file may have several rows, one a device or way of running it, which is judged in the end.
     budgets.check(len(paths) + ("," in device) + torch_compile, accuracy=accuracy)
+    for line in budgets.warnings:
+        log.warning(line)
     data_set = _data_set(paths, overrides, data, data_dir, trust) if accuracy or data else None
     result = measure(
         paths,

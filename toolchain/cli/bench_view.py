@@ -10,8 +10,15 @@ from rich.console import Group
 from rich.text import Text
 
 from ..report.bench_notes import bench_notes
-from ..report.bench_table import COLUMNS, SWEEP_COLUMNS, Row, bench_rows, caption, sweep_rows
-from ..report.plain_text import one_line
+from ..report.bench_table import (
+    COLUMNS,
+    SWEEP_COLUMNS,
+    Row,
+    bench_rows,
+    caption,
+    row_titles,
+    sweep_rows,
+)
 from ..report.roofline import roofline_lines
 
 __all__ = ["bench_view"]
@@ -28,19 +35,20 @@ def bench_view(bench: Mapping[str, Any], width: int) -> Group:
     parts = [*_table(bench_rows(bench), COLUMNS, width)]
     if sweep := sweep_rows(bench):
         parts += [Text(""), *_table(sweep, SWEEP_COLUMNS, width)]
-    parts += [line for file in bench["files"] for line in _layers(file, width)]
+    named = zip(row_titles(bench), bench["files"], strict=True)
+    parts += [line for title, file in named for line in _layers(title, file, width)]
     if notes := bench_notes(bench):
         parts += [Text(""), *(Text(note) for note in notes)]
     return Group(*parts, Text(""), Text(caption(bench), style="dim"))
 
 
-def _layers(file: Mapping[str, Any], width: int) -> Iterator[Text]:
+def _layers(title: str, file: Mapping[str, Any], width: int) -> Iterator[Text]:
     """The layers of a file that were timed one by one; its conclusion stands in the notes."""
     profile = file["profile"]
     if not profile or all(layer["ms"] is None for layer in profile["layers"]):
         return
     yield Text("")
-    yield Text(f"{one_line(file['name'])}, layer by layer", style="bold")
+    yield Text(f"{title}, layer by layer", style="bold")
     *lines, _conclusion = roofline_lines(profile, width)
     for line in lines:
         yield Text(line)

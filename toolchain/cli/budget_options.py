@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from ...errors import InputError
+
 __all__ = ["budget_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -61,6 +63,10 @@ def budget_options(function: F) -> F:
         from ...runtimes.verdicts.budgets import Budgets
 
         budgets = Budgets(max_drop, max_latency_ms, max_size_mb, min_speedup, lenient)
+        if lenient and not budgets.limits:
+            raise InputError(
+                "--lenient is for budgets, and there is none; name one, such as --max-drop"
+            )
         return function(*args, budgets=budgets, **kwargs)
 
     decorated: Any = wrapper

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..report.plain_text import byte_size
+from ..report.plain_text import flat
 from .console import Console
 from .options import report_options
 
@@ -36,7 +36,7 @@ def doctor(console: Console) -> None:
 def _lines(found: Diagnosis) -> list[str]:
     lines = ["machine"]
     for key, value in found.environment.items():
-        text = byte_size(value) if key.endswith("_bytes") else _flat(value)
+        text = flat(value, key)
         if text:
             lines.append(f"  {key.removesuffix('_bytes').replace('_', ' '):18} {text}")
     if not found.environment["gpus"]:
@@ -57,11 +57,3 @@ def _lines(found: Diagnosis) -> list[str]:
     lines += [f"problem: {problem}" for problem in found.problems]
     lines += [f"hint: {hint}" for hint in found.hints]
     return lines
-
-
-def _flat(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_flat(item)}" for name, item in value.items() if item)
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_flat(item) for item in value)
-    return "" if value is None else str(value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ...errors import InputError
-from ...whole_files import check_input
+from ...whole_files import check_input, same_file
 from .console import Console
 
 if TYPE_CHECKING:
@@ -207,20 +207,12 @@ def output_path(source: Path, given: Path | None, suffix: str) -> tuple[Path, Pa
         check_input(path)
         folder = Path() if path is not source else source.parent
         given = folder / (path.stem + suffix)
-        if _same_file(given, path):
+        if same_file(given, path):
             raise InputError(f"{path} is what this command makes; expected a file to make it of")
     check_suffix(given, "." + suffix.rpartition(".")[2])
-    if _same_file(given, path):
+    if same_file(given, path):
         raise InputError(f"output {given} is the input itself; choose another -o")
     return path, given
-
-
-def _same_file(first: Path, second: Path) -> bool:
-    """Whether two names lead to one file, through links and other spellings too."""
-    try:
-        return first.samefile(second)
-    except (OSError, ValueError):  # one of them does not exist, or cannot
-        return first.absolute() == second.absolute()
 
 
 def check_suffix(output: Path, suffix: str) -> None:

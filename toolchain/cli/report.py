@@ -33,11 +33,12 @@ def report(
     section. The page (.html) is one file that loads nothing and works offline, in light and dark;
     .md, .csv and .json have the figures without pictures, and need no matplotlib.
     """
-    from ...whole_files import check_output
+    from ...whole_files import check_apart, check_output
     from ..report.page.formats import format_of, write_report
     from ..report.page.subject import read_subject
 
     chosen = format_of(output, named)
+    check_apart(output, (file for path in results for file in _read(path)))
     check_output(output, overwrite=force)
     if chosen == "html":
         from ..report.figure import check_drawing
@@ -46,3 +47,11 @@ def report(
     subjects = [read_subject(path) for path in results]
     write_report(subjects, output, chosen, overwrite=force)
     console.wrote(output, {"format": chosen, "subjects": [subject.title for subject in subjects]})
+
+
+def _read(path: Path) -> tuple[Path, ...]:
+    """The files that may be read where ``path`` is named: itself, or those of a folder."""
+    from ..report.page.subject import BENCH, RUN, SCAN
+
+    inside = (BENCH, RUN, SCAN, f"scan/{SCAN}")
+    return (path, *(path / name for name in inside))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...errors import NncError
-from .plain_text import one_line
+from .bench_table import row_titles
+from .plain_text import digits, one_line
 from .roofline import conclusion
 
 __all__ = ["bench_notes", "check_all_ran"]
@@ -14,13 +15,15 @@ __all__ = ["bench_notes", "check_all_ran"]
 
 def bench_notes(bench: Mapping[str, Any]) -> list[str]:
     """The lines below the table; plain text, safe to print."""
-    files = bench["files"]
-    lines = [f"{file['name']} failed: {file['error']}" for file in files if file["error"]]
-    lines += [f"{file['name']}: {line}" for file in files for line in file["warnings"]]
-    lines += [f"{file['name']}: {line}" for file in files if (line := file["size"]["zeros"])]
-    lines += list(_worst_classes(bench))
-    lines += [line for file in files[1:] if (line := _agreement(files[0], file))]
-    lines += [f"{file['name']}: {conclusion(file['profile'])}" for file in files if file["profile"]]
+    titles = row_titles(bench)
+    rows = list(zip(titles, bench["files"], strict=True))
+    lines = [f"{title} failed: {file['error']}" for title, file in rows if file["error"]]
+    lines += [f"{title}: {line}" for title, file in rows for line in file["warnings"]]
+    lines += [f"{title}: {line}" for title, file in rows if (line := file["size"]["zeros"])]
+    lines += list(_slowest(rows))
+    lines += list(_worst_classes(rows))
+    lines += [line for title, file in rows[1:] if (line := _agreement(titles[0], title, file))]
+    lines += [f"{title}: {conclusion(file['profile'])}" for title, file in rows if file["profile"]]
     lines += list(_noise(bench["noise"]))
     lines += [f"{one['budget']}: {one['sentence']}" for one in bench["budgets"]]
     return [one_line(line) for line in lines]
@@ -33,18 +36,28 @@ def check_all_ran(bench: Mapping[str, Any]) -> None:
         raise NncError(f"{len(failed)} of {len(bench['files'])} files failed: {failed[0]['error']}")
 
 
-def _worst_classes(bench: Mapping[str, Any]) -> Iterator[str]:
+def _slowest(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
+    told = [
+        f"{digits(file['latency'][0]['p99'])} ms ({title})"
+        for title, file in rows
+        if file["latency"]
+    ]
+    if told:
+        yield "99 of 100 inferences take at most: " + ", ".join(told)
+
+
+def _worst_classes(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
     told = []
-    for file in bench["files"]:
+    for title, file in rows:
         worst = (file["accuracy"] or {}).get("worst_class")
         if worst and worst["images"]:
             share = 100 * worst["correct"] / worst["images"]
-            told.append(f"{worst['label']} {share:.1f} % ({file['name']})")
+            told.append(f"{worst['label']} {share:.1f} % ({title})")
     if told:
         yield "worst class: " + ", ".join(told)
 
 
-def _agreement(first: Mapping[str, Any], file: Mapping[str, Any]) -> str:
+def _agreement(first: str, title: str, file: Mapping[str, Any]) -> str:
     found = file["agreement"]
     if not found:
         return ""
@@ -53,7 +66,7 @@ def _agreement(first: Mapping[str, Any], file: Mapping[str, Any]) -> str:
     points = f"{100 * found['difference']:+.2f} points"
     interval = f"{100 * found['low']:+.2f} to {100 * found['high']:+.2f}"
     return (
-        f"{file['name']} against {first['name']}: {found['verdict']} at n={found['images']:,}; "
+        f"{title} against {first}: {found['verdict']} at n={found['images']:,}; "
         f"{changed:,} answers differ ({flips}), top-1 {points} "
         f"({interval}), McNemar p={found['p']:.2g}"
     )

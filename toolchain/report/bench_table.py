@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...runtimes.verdicts.row_names import row_names
 from .plain_text import byte_size, count, digits, one_line
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Row",
     "bench_rows",
     "caption",
+    "row_titles",
     "runtime_title",
     "sweep_rows",
 ]
@@ -42,7 +44,13 @@ class Row:
 
 def bench_rows(bench: Mapping[str, Any]) -> tuple[Row, ...]:
     """One row a file, cells in the order of `COLUMNS`; a file that failed says so."""
-    return tuple(_row(file) for file in bench["files"])
+    files = bench["files"]
+    return tuple(_row(title, file) for title, file in zip(row_titles(bench), files, strict=True))
+
+
+def row_titles(bench: Mapping[str, Any]) -> list[str]:
+    """What each row is called, told apart where one name has several; safe to print."""
+    return [one_line(name) for name in row_names(bench["files"])]
 
 
 def sweep_rows(bench: Mapping[str, Any]) -> tuple[Row, ...]:
@@ -55,7 +63,7 @@ def sweep_rows(bench: Mapping[str, Any]) -> tuple[Row, ...]:
         return ()
     return tuple(
         Row(
-            file=one_line(file["name"]),
+            file=title,
             runtime=runtime_title(file),
             cells=(
                 (str(latency["threads"]), ""),
@@ -66,7 +74,7 @@ def sweep_rows(bench: Mapping[str, Any]) -> tuple[Row, ...]:
                 _speedup(latency["speedup"]),
             ),
         )
-        for file in bench["files"]
+        for title, file in zip(row_titles(bench), bench["files"], strict=True)
         for latency in file["latency"]
     )
 
@@ -78,11 +86,12 @@ def caption(bench: Mapping[str, Any]) -> str:
     places = " and ".join(dict.fromkeys(str(file["device"]) for file in files))
     batch, threads = settings["batch_sizes"][0], settings["threads"][0]
     cores = f"{threads} thread{'s' if threads != 1 else ''}"
-    against = f"{one_line(first['name'])} ({runtime_title(first)})"
+    titles = row_titles(bench)
+    against = f"{titles[0]} ({runtime_title(first)})"
     rounds = f"{settings['rounds']} interleaved rounds"
     parts = [
         f"speed-up: against {against}, the first row, with its 95 % interval",
-        "it compares undisturbed runs: the 10th percentiles of each round",
+        "speed-ups compare the 10th percentile of each round, latencies shown are medians",
         f"latency: median and p5-p95 of a batch of {batch} on {places}, {cores}",
         f"measured in {rounds}, each file started anew {settings['launches']} times",
         "'no difference': the interval holds 1",
@@ -93,8 +102,8 @@ def caption(bench: Mapping[str, Any]) -> str:
         where = f" of {one_line(bench['data']['name'])}" if bench["data"] else ""
         parts.append(f"accuracy: top-1 on {images}{where}, with its 95 % interval")
     parts += [
-        _gpu(file, latency["gpu"])
-        for file in files
+        _gpu(title, file, latency["gpu"])
+        for title, file in zip(titles, files, strict=True)
         for latency in file["latency"][:1]
         if latency["gpu"]
     ]
@@ -111,11 +120,11 @@ def runtime_title(file: Mapping[str, Any]) -> str:
     return f"{title}, {one_line(provider)}" if provider else title
 
 
-def _row(file: Mapping[str, Any]) -> Row:
+def _row(title: str, file: Mapping[str, Any]) -> Row:
     size = file["size"]
     headline = next(iter(file["latency"]), None)
     return Row(
-        file=one_line(file["name"]),
+        file=title,
         runtime=runtime_title(file),
         cells=(
             _accuracy(file["accuracy"]),
@@ -163,13 +172,12 @@ def _speedup(speedup: Mapping[str, Any] | None) -> tuple[str, str]:
     return "too noisy" if verdict == "too noisy" else "no difference", interval
 
 
-def _gpu(file: Mapping[str, Any], gpu: Mapping[str, Any]) -> str:
+def _gpu(title: str, file: Mapping[str, Any], gpu: Mapping[str, Any]) -> str:
     """Where the time of a file went on the GPU, and by which clock: the two do not compare."""
     compute = gpu["compute"]
     clock = "the host's clock" if file["runtime"] == "onnxruntime" else "the GPU's events"
     text = (
-        f"{one_line(file['name'])} on the GPU, by {clock}: computing "
-        f"{digits(compute['median'])} ms "
+        f"{title} on the GPU, by {clock}: computing {digits(compute['median'])} ms "
         f"(p90 {digits(compute['p90'])}, p95 {digits(compute['p95'])}, "
         f"p99 {digits(compute['p99'])}), copies {digits(gpu['host_to_device'])} in and "
         f"{digits(gpu['device_to_host'])} out"

@@ -8,7 +8,7 @@ from typing import Any
 
 from .bench_notes import bench_notes
 from .bench_table import COLUMNS, SWEEP_COLUMNS, Row, bench_rows, caption, sweep_rows
-from .plain_text import one_line
+from .plain_text import flat, one_line
 
 __all__ = ["bench_page", "escape", "machine_lines"]
 
@@ -41,17 +41,10 @@ def _table(rows: Sequence[Row], columns: Sequence[str]) -> Iterator[str]:
 def machine_lines(environment: Mapping[str, Any]) -> list[str]:
     """The entries of `nnc.runtimes.environment` as a list, nested ones flattened to a line each."""
     return [
-        f"- {escape(str(name).replace('_', ' '))}: {escape(_flat(value))}"
+        f"- {escape(str(name).removesuffix('_bytes').replace('_', ' '))}: {escape(text)}"
         for name, value in environment.items()
+        if (text := flat(value, name))
     ]
-
-
-def _flat(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_flat(item)}" for key, item in value.items() if item)
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_flat(item) for item in value)
-    return str(value)
 
 
 def escape(text: str) -> str:

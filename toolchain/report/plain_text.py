@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping
+from typing import Any
 
 from ...runtimes.verdicts.wording import digits
 
-__all__ = ["byte_size", "count", "digits", "one_line", "printable"]
+__all__ = ["byte_size", "count", "digits", "flat", "one_line", "printable"]
 
 
 def printable(text: str) -> str:
@@ -34,6 +36,22 @@ def byte_size(size: int) -> str:
     if size < 1e10:
         return f"{size / 1e6:.2f} MB"
     return f"{size / 1e9:.1f} GB"
+
+
+def flat(value: Any, name: str = "") -> str:
+    """A JSON value as text, what is nested in it one after the other; empty for null.
+
+    Where ``name`` ends in ``_bytes`` a number is a size.
+    """
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {flat(item, str(key))}" for key, item in value.items() if item)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(flat(item) for item in value)
+    if value is None:
+        return ""
+    if name.endswith("_bytes") and isinstance(value, int):
+        return byte_size(value)
+    return str(value)
 
 
 def count(number: int) -> str:

@@ -25,15 +25,24 @@ def self_check_lines(check: Mapping[str, Any]) -> Iterator[str]:
     noise = check["noise"]
     if noise["verdict"] == "noisy":
         yield f"this machine was noisy: {one_line('; '.join(noise['reasons']))}"
+    smallest = check["smallest_difference"]
+    shown = "nothing" if smallest is None else f"a difference of {smallest:.1%} or more"
+    yield (
+        f"too noisy for a verdict: {check['too_noisy']} of {len(check['runs'])}; half of the runs "
+        f"could show {shown}"
+    )
     yield self_check_verdict(check)
 
 
 def self_check_verdict(check: Mapping[str, Any]) -> str:
     """The count, in one line."""
     runs = len(check["runs"])
+    told = check["verdict"]
+    if told == "not shown":
+        told = "not shown, because 20 % would look alike; more --runs narrow it"
     return (
         f"called different from itself in {check['different']} of {runs} "
         f"run{'s' if runs != 1 else ''}: {check['share']:.1%} "
         f"(95 % interval {check['low']:.1%} to {check['high']:.1%}), "
-        f"{check['allowed']:.0%} allowed: {check['verdict']}"
+        f"{check['allowed']:.0%} allowed: {told}"
     )

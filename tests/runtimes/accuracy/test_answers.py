@@ -78,8 +78,28 @@ def test_no_top_5_of_five_classes_or_without_labels(classes, labels):
 def test_scores_that_are_no_numbers_name_the_file(value, dtype):
     scores = np.zeros((2, 6), dtype)
     scores[1, 3] = value
-    with pytest.raises(InputError, match=r"table\.onnx returns NaN or infinite scores"):
+    with pytest.raises(InputError, match=r"table\.onnx returns NaN or infinite .* for image 1:"):
         answers_of(scores, [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("odd", "batch", "which"),
+    [
+        ([17], None, "image 117"),
+        ([17, 3, 19, 18], 4, "image 103 and 3 more of images 100 to 119"),
+        (range(20), 8, "each of images 100 to 119"),
+    ],
+)
+def test_the_first_odd_image_is_named_and_the_rest_counted(odd, batch, which):
+    scores = np.zeros((20, 6))
+    scores[list(odd), 0] = np.nan
+    images = np.arange(20, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    with pytest.raises(InputError) as raised:
+        predict(Table(scores, batch), images, SPEC, 6, Path("table.onnx"), first=100)
+    assert str(raised.value) == (
+        f"table.onnx returns NaN or infinite scores for {which}: its weights are damaged, or its "
+        "arithmetic is not defined there"
+    )
 
 
 def test_parts_are_joined_in_order():

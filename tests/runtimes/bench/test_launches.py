@@ -61,8 +61,11 @@ class FakeWorker:
         self._happens("memory")
         return 1 << 20
 
-    def predict(self, images: np.ndarray, _classes: int, _labels: np.ndarray) -> Answers:
+    def predict(
+        self, images: np.ndarray, _classes: int, _labels: np.ndarray, *, first: int
+    ) -> Answers:
         self._happens("predict")
+        self.events.append((first, self.path.name))
         return Answers(np.zeros(len(images), np.int64))
 
     def _happens(self, event: str) -> None:
@@ -201,6 +204,8 @@ def test_a_death_while_answering_keeps_the_times(faked, files):
     assert b.speedup.ratio == pytest.approx(0.5)
     assert (a.accuracy, c.accuracy) != (None, None)
     assert faked.counts["predict", "c.onnx"] == 3
+    places = [event for event, name in faked.events if isinstance(event, int) and name == "c.onnx"]
+    assert places == [0, 4, 8]  # of the first image of each part among all
     assert result.to_json()["data"]["images"] == 12
 
 
@@ -246,7 +251,10 @@ def test_outputs_that_are_no_numbers_are_a_row_that_says_so(net, tiny, tmp_path)
         [tiny("a.onnx"), path], BenchSettings(roofline=False, rounds=6, seconds=0.03), None
     ).files
     assert a.error is None
-    assert b.error == f"{path} returns NaN; its weights are damaged"
+    assert b.error == (
+        f"{path} returns NaN for image 0: its weights are damaged, or its arithmetic is not "
+        "defined there"
+    )
 
 
 def test_what_disturbs_less_than_nine_runs_of_ten_leaves_the_speedup_alone(

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from nnc import __version__
 from nnc.errors import InputError
 from nnc.runtimes.accuracy.accuracy import predict
 from nnc.runtimes.accuracy.packed import unpack
-from nnc.runtimes.bench import BenchSettings, bench
+from nnc.runtimes.bench import BenchSettings, bench, measure
 from nnc.runtimes.preprocess import normalise
 from nnc.runtimes.registry import open_runtime
 
@@ -186,6 +188,18 @@ def test_the_same_bytes_under_two_names_are_measured_with_a_warning(tiny):
         [],
         ["holds the same bytes as a.onnx"],
     ]
+
+
+def test_files_of_one_name_are_told_apart_in_warnings(tiny, tmp_path):
+    first = tiny("net.onnx")
+    second = tmp_path / "other" / "net.onnx"
+    second.parent.mkdir()
+    second.write_bytes(first.read_bytes())
+    result = bench([first, second], QUICK, None).to_json()
+    assert result["files"][1]["warnings"] == [f"holds the same bytes as {first} (onnxruntime cpu)"]
+    wide = replace(bench([first, second], QUICK, None).files[1].speedup, verdict="too noisy")
+    lines = list(measure._too_wide(["a", "b"], [[], [SimpleNamespace(speedup=wide)]]))
+    assert lines[0].startswith("b: its speed-up lies between ")
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")

@@ -53,18 +53,26 @@ def test_layers_are_timed_when_asked(tiny, peaks, monkeypatch):
     assert (told["conv"], told["fc"]) == (0.3, 0.1)
 
 
-def test_what_fails_is_left_out(tiny, peaks, monkeypatch, caplog):
+def test_what_fails_is_left_out_and_its_row_says_so(tiny, peaks, monkeypatch):
     def fails(*_told, **_named):
         raise NncError("no luck")
 
     monkeypatch.setattr(roof, "time_layers", fails)
     (file,) = bench([tiny()], replace(QUICK, profile=True), None).files
     assert file.profile is not None
-    assert "tiny.onnx: its layers are not timed: no luck" in caplog.text
+    assert file.warnings == ("its layers are not timed: no luck",)
     monkeypatch.setattr(roof, "measure_peaks", fails)
     result = bench([tiny()], QUICK, None)
     assert result.peaks is result.files[0].profile is None
-    assert "no roofline: no luck" in caplog.text
+    assert result.files[0].warnings == (
+        "no roofline: the machine's peaks were not measured: no luck",
+    )
+    monkeypatch.undo()
+    monkeypatch.setattr(roof, "measure_peaks", lambda *_told, **_named: (Peak(1, 1e10, 1e10),))
+    monkeypatch.setattr(roof, "profile_of", lambda *_told, **_named: None)
+    assert bench([tiny()], QUICK, None).files[0].warnings == (
+        "no roofline: its layers cannot be told",
+    )
 
 
 def test_nothing_is_measured_unasked(tiny, peaks):

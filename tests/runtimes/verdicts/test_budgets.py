@@ -138,15 +138,29 @@ def test_a_drop_needs_accuracy():
     assert found[0]["value"] is None
 
 
-def test_a_file_that_died_misses_every_budget():
-    result = bench_result([FILES[0], Made("dead.onnx", 1, 10, error="its process died")])
+def test_a_file_that_died_misses_what_was_not_measured():
+    result = bench_result([FILES[0], Made("dead.onnx", 1, 10_000, error="its process died")])
     verdicts = judge(result, Budgets(5, 1000, 1000, 0.1, lenient=True))
-    assert [one["verdict"] for one in verdicts] == ["missed"] * 4
+    assert [one["verdict"] for one in verdicts] == ["missed", "missed", "held", "missed"]
+    assert verdicts[2]["sentence"].startswith("dead.onnx has 0.010 MB (exact), 1000 MB allowed")
     assert verdicts[0]["sentence"] == (
         "dead.onnx, max-drop 5 points: missed, because it could not be measured: its process died"
     )
     with pytest.raises(BudgetError):
         enforce(verdicts, lenient=True)
+
+
+def test_what_a_file_measured_before_it_died_is_judged():
+    def died(result):
+        result["files"][-1].update(error="its process died", accuracy=None, agreement=None)
+
+    verdicts = _of(judge(spoilt(RESULT, died), Budgets(0.5, 0.001, 100, 2)))
+    assert {name: one["verdict"] for name, one in verdicts.items()} == {
+        "max-drop": "missed", "max-latency-ms": "missed",
+        "max-size-mb": "held", "min-speedup": "held",
+    }  # fmt: skip
+    assert "because it could not be measured: its process died" in verdicts["max-drop"]["sentence"]
+    assert "missed by" in verdicts["max-latency-ms"]["sentence"]
 
 
 def test_where_the_baseline_died_nothing_is_shown():
@@ -155,13 +169,26 @@ def test_where_the_baseline_died_nothing_is_shown():
     assert found["verdict"] == "not shown"
 
 
-def test_too_noisy_a_machine_shows_no_speed_up():
-    def change(result):
-        result["files"][-1]["latency"][0]["speedup"]["verdict"] = "too noisy"
-
-    found = _of(judge(spoilt(RESULT, change), Budgets(min_speedup=2)))["min-speedup"]
-    assert found["verdict"] == "not shown"
-    assert found["sentence"].endswith("because the machine was too noisy to compare times")
+@pytest.mark.parametrize(
+    ("limit", "verdict", "ending"),
+    [
+        (2, "missed", "2x asked for: missed by 1.00x, by at least 0.70x"),
+        (0.5, "held", "0.5x asked for: held by 0.50x, by at least 0.20x"),
+        (
+            1,
+            "not shown",
+            ("not shown, because the interval straddles the budget: the machine was too noisy; "
+            "more launches narrow it"),
+        ),
+    ],
+)  # fmt: skip
+def test_on_too_noisy_a_machine_the_interval_decides(limit, verdict, ending):
+    """Too noisy to tell from 1 is not too noisy to tell from 2."""
+    noisy = _planted(ratio=(1.0, 0.7, 1.3))
+    noisy["files"][-1]["latency"][0]["speedup"]["verdict"] = "too noisy"
+    found = _of(judge(noisy, Budgets(min_speedup=limit, lenient=True)))["min-speedup"]
+    assert found["verdict"] == verdict
+    assert found["sentence"].endswith(ending)
 
 
 def test_the_verdicts_fit_the_schema():
@@ -172,7 +199,7 @@ def test_the_verdicts_fit_the_schema():
 
 def test_the_gate_fails_on_missed_and_on_not_shown_unless_lenient():
     def verdict(word):
-        return {"verdict": word, "sentence": f"it is {word}"}
+        return {"verdict": word, "sentence": f"it is {word}", "value": 2.0, "limit": 1.0}
 
     enforce([verdict("held")])
     enforce([])
@@ -186,6 +213,41 @@ def test_the_gate_fails_on_missed_and_on_not_shown_unless_lenient():
         enforce([verdict("missed"), verdict("not shown")], lenient=True)
     assert str(raised.value) == "1 of 2 budgets not held: it is missed"
     assert raised.value.exit_code == 3
+
+
+def test_of_many_that_fail_the_worst_are_named_and_the_rest_counted():
+    def verdict(word, value):
+        return {"verdict": word, "sentence": f"{word} at {value}", "value": value, "limit": 1.0}
+
+    every = [verdict("not shown", 9.0), *(verdict("missed", value) for value in (2.0, 5.0, 3.0))]
+    with pytest.raises(BudgetError) as raised:
+        enforce([*every, verdict("missed", None), verdict("held", 1.0)])
+    assert str(raised.value) == (
+        "5 of 6 budgets not held: missed at None; missed at 5.0; missed at 3.0; "
+        "and 2 more (1 missed, 1 not shown)"
+    )
+
+
+def test_a_gain_is_called_one_and_its_interval_is_that_of_the_gain():
+    gained = _planted(difference=(0.005, -0.001, 0.011))
+    found = _of(judge(gained, Budgets(max_drop=1)))["max-drop"]
+    assert (found["value"], found["low"], found["high"]) == pytest.approx((-0.5, -1.1, 0.1))
+    assert found["sentence"] == (
+        f"{LAST} gains 0.50 points of accuracy (95 % interval -0.10 to 1.10), a drop of 1 point "
+        "allowed: held by 1.50 points, by at least 0.90 points"
+    )
+
+
+def test_no_drop_at_all_is_no_minus_zero():
+    found = _of(judge(_planted(difference=(0.0, 0.0, 0.0)), Budgets(max_drop=1)))["max-drop"]
+    assert [str(found[key]) for key in ("value", "low", "high")] == ["0.0"] * 3
+    assert "drops accuracy by 0.00 points" in found["sentence"]
+
+
+def test_a_drop_of_nothing_is_said_to_be_hard_to_hold():
+    assert Budgets(max_drop=1, max_size_mb=1).warnings == ()
+    (line,) = Budgets(max_drop=0).warnings
+    assert line.startswith("--max-drop 0 is held only by a file that is shown to be better")
 
 
 @pytest.mark.parametrize(

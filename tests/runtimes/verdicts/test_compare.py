@@ -64,6 +64,9 @@ def test_other_classes_and_no_accuracy_are_not_comparable():
     labels = [f"c{i}" for i in range(10)]
     other = _last(compare(OLD, bench_result(images=1000, labels=labels))).accuracy
     assert other.verdict == "not comparable"
+    assert other.how == "other classes: class 0 is 'T-shirt/top' there, 'c0' here"
+    fewer = _last(compare(OLD, bench_result(images=1000, labels=labels[:8]))).accuracy
+    assert fewer.how == "other classes: 10 there, 8 here"
     none = _last(compare(OLD, bench_result(accuracy=False))).accuracy
     assert (none.verdict, none.new) == ("not comparable", None)
     assert none.how == "the new result has no accuracy of it"
@@ -127,7 +130,8 @@ def test_another_place_another_load_and_too_much_noise():
         result["files"][-1].update(device="cuda", provider="cuda")
 
     def noisy(result):
-        result["files"][-1]["latency"][0]["speedup"]["verdict"] = "too noisy"
+        speedup = result["files"][-1]["latency"][0]["speedup"]
+        speedup.update(ratio=1.0, low=0.02, high=50.0, verdict="too noisy")
 
     assert _last(compare(OLD, spoilt(OLD, gpu))).latency.how == (
         "ran in different places: cpu there, cuda with cuda here"
@@ -136,10 +140,11 @@ def test_another_place_another_load_and_too_much_noise():
     assert (
         _last(compare(OLD, batches)).latency.how == "no threads and batch size that both measured"
     )
-    doubtful = spoilt(_new(ms=2 * LAST.ms), noisy)
-    assert _last(compare(OLD, doubtful)).latency.verdict == "no difference shown"
-    verdict = compare(OLD, doubtful, Budgets(min_speedup=0.1)).budgets[-1]
+    doubtful = compare(OLD, spoilt(OLD, noisy), Budgets(min_speedup=1.0))
+    assert _last(doubtful).latency.verdict == "no difference shown"
+    verdict = doubtful.budgets[-1]
     assert verdict["verdict"] == "not shown"
+    assert "straddles the budget: the machine was too noisy; " in verdict["sentence"]
 
 
 def test_the_load_that_both_measured_is_found():
@@ -231,6 +236,49 @@ def test_budgets_between_the_two():
     assert verdicts[FILES[1].name, "max-size-mb"] == "missed"
     with pytest.raises(BudgetError, match=r"pruned\.int8\.onnx drops accuracy by 4.00 points"):
         enforce(found.budgets)
+
+
+def _judged(*rows, **limits):
+    verdicts = compare(*rows, Budgets(**limits)).budgets
+    return {(one["file"], one["budget"]): (one["verdict"], one["sentence"]) for one in verdicts}
+
+
+def test_a_file_that_is_new_is_judged_by_what_needs_no_partner():
+    """A candidate of another name is never passed over for the baseline that did not change."""
+    new = bench_result([FILES[0], Made("v2.onnx", 50.0, 90_000_000, lost=300)], images=1000)
+    found = _judged(
+        OLD, new, max_drop=0.5, max_latency_ms=1, max_size_mb=5, min_speedup=1, lenient=True
+    )
+    assert FILES[0].name not in {file for file, _ in found}
+    assert found["v2.onnx", "max-size-mb"][0] == "missed"
+    assert found["v2.onnx", "max-latency-ms"][0] == "missed"
+    for budget in ("max-drop", "min-speedup"):
+        assert found["v2.onnx", budget][0] == "not shown"
+        assert found["v2.onnx", budget][1].endswith("because no file of that name in OLD")
+
+
+def test_a_file_that_is_gone_passes_no_gate():
+    found = _judged(OLD, bench_result(FILES[:3], images=1000), max_size_mb=100)
+    assert found[LAST.name, "max-size-mb"] == (
+        "not shown",
+        f"{LAST.name}, max-size-mb 100 MB: not shown, because it is in OLD alone",
+    )
+    alone = _judged(OLD, bench_result(FILES[:1], images=1000), max_size_mb=100)
+    assert alone[FILES[0].name, "max-size-mb"][0] == "held"
+    assert len(alone) == 4
+
+
+def test_beside_the_only_file_of_old_the_baseline_of_new_is_not_judged():
+    new = bench_result([FILES[0], LAST], images=1000)
+    found = _judged(bench_result(FILES[:1], images=1000), new, max_size_mb=2)
+    assert list(found) == [(LAST.name, "max-size-mb")]
+
+
+def test_a_new_file_that_died_misses_what_it_did_not_measure():
+    new = bench_result([FILES[0], Made("v2.onnx", 1, 10_000, error="it died")], images=1000)
+    found = _judged(OLD, new, max_latency_ms=1, max_size_mb=5)
+    assert found["v2.onnx", "max-latency-ms"][0] == "missed"
+    assert found["v2.onnx", "max-size-mb"][0] == "held"
 
 
 def test_a_file_that_died_since():

@@ -80,6 +80,60 @@ def _set(*path, to):
             "files[1].latency[0].percentiles is a list of 100; expected a list of 101",
         ),
         (
+            _set("files", 0, "accuracy", "correct", to=90),
+            "files[0].accuracy.top1 is 0.92; expected correct / images, 0.9",
+        ),
+        (
+            _set("files", 0, "accuracy", "correct", to=101),
+            "files[0].accuracy.correct is 101; expected no more than the 100 images",
+        ),
+        (
+            _set("files", 0, "accuracy", "top5_correct", to=1),
+            "files[0].accuracy.top5 is 0.94; expected top5_correct / images, 0.01",
+        ),
+        (
+            _set("data", "images", to=99),
+            "files[0].accuracy.images is 100; expected the 99 of data.images",
+        ),
+        (
+            _set("files", 1, "agreement", "moved", to=7),
+            "files[1].agreement.images is 100; expected same + lost + won + moved, 107",
+        ),
+        (
+            lambda result: result["files"][1]["agreement"].update(same=97, lost=3),
+            "files[1].agreement.difference is 0.0; expected (won - lost) / images, -0.03",
+        ),
+        (
+            _set("files", 1, "agreement", "verdict", to="better"),
+            "files[1].agreement.verdict is 'better' with ",
+        ),
+        (
+            _set("files", 1, "latency", 0, "speedup", "verdict", to="too noisy"),
+            "files[1].latency[0].speedup.verdict is 'too noisy' with ",
+        ),
+        (
+            lambda result: result["files"][0]["latency"][0]["speedup"].update(
+                verdict="faster", low=0.9, high=1.1
+            ),
+            "files[0].latency[0].speedup.verdict is 'faster' with 0.9 to 1.1; expected an interva",
+        ),
+        (
+            lambda result: result["files"][1]["latency"][0]["speedup"].update(ratio=0, low=0),
+            "files[1].latency[0].speedup.ratio is 0; expected a number above 0",
+        ),
+        (
+            lambda result: result["files"][1]["latency"][0].update(median=0.0, low=0.0),
+            "files[1].latency[0].median is 0.0; expected a number above 0",
+        ),
+        (
+            lambda result: result["files"][1]["latency"][0].update(low=0.1, median=0.2, high=9),
+            "files[1].latency[0].median is 0.2; expected percentiles[50], 0.4",
+        ),
+        (
+            _set("files", 1, "latency", 0, "p99", to=77.0),
+            "files[1].latency[0].p99 is 77.0; expected percentiles[99], 0.",
+        ),
+        (
             _set("noise", "verdict", to="loud"),
             "noise.verdict is \"loud\"; expected 'quiet' or 'noisy' or 'unknown'",
         ),
@@ -113,9 +167,21 @@ def test_what_is_amiss_is_named(written, change, message):
         ("[" * 200_000, "is nested too deeply"),
         ({"schema_version": 1, "results": []}, "has schema version 1; this nnc reads 2; make it"),
         ({**RESULT, "schema_version": 3}, "has schema version 3; this nnc reads 2; upgrade nnc"),
-        ({**RESULT, "schema_version": "2"}, "has schema version unknown; "),
+        ({**RESULT, "schema_version": "2"}, 'has schema version "2"; this nnc reads 2, a whole'),
+        (
+            {key: value for key, value in RESULT.items() if key != "schema_version"},
+            "has schema version missing; this nnc reads 2; make it anew",
+        ),
         ({**RESULT, "kind": "comparison"}, "is no result of nnc bench, but of kind 'comparison'"),
         ({"schema_version": 1, "whole": {}}, "is no result of nnc bench, but a JSON file of anoth"),
+        (
+            {"kind": "report", "subjects": [{"bench": None}, {"bench": RESULT}]},
+            "is a report, not a result of nnc bench; it holds one under subjects[1].bench",
+        ),
+        (
+            {"kind": "report", "subjects": "none"},
+            "is a report, not a result of nnc bench; expected a file of nnc bench -o",
+        ),
     ],
 )
 def test_other_files_are_refused(written, value, message):
@@ -124,6 +190,28 @@ def test_other_files_are_refused(written, value, message):
         read_bench(path)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("value", [{"name": "my-package", "results": []}, {"kind": "scan"}])
+def test_the_user_is_never_told_to_overwrite_a_foreign_file(written, value):
+    with pytest.raises(InputError) as raised:
+        read_bench(written(value))
+    assert "--force" not in str(raised.value)
+    assert str(raised.value).endswith("; expected a file of nnc bench -o")
+
+
+def test_a_path_is_quoted_for_the_shell(tmp_path):
+    path = tmp_path / "my result.json"
+    path.write_text(json.dumps({**RESULT, "files": []}))
+    with pytest.raises(InputError) as raised:
+        read_bench(path)
+    assert str(raised.value).endswith(f"nnc bench FILE.. -o '{path}' --force")
+
+
+def test_a_byte_order_mark_is_let_through(tmp_path):
+    path = tmp_path / "bench.json"
+    path.write_text(json.dumps(RESULT), encoding="utf-8-sig")
+    assert read_bench(path) == RESULT
 
 
 def test_a_number_too_large_for_a_float_is_refused(written):

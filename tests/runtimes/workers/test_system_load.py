@@ -12,6 +12,7 @@ from nnc.runtimes.workers.process_usage import Usage, usage_between, usage_now
 from nnc.runtimes.workers.system_load import (
     CpuTicks,
     Snapshot,
+    available_memory,
     busy_shares,
     process_ticks,
     snapshot,
@@ -66,3 +67,15 @@ def test_usage_counts_cpu_and_waiting(tmp_path, monkeypatch):
     monkeypatch.setattr(process_usage, "_TASKS", tmp_path / "none")
     assert usage_now().waited is None
     assert usage_between(found).waited is None
+
+
+def test_memory_is_what_is_free_and_what_a_container_may_have(tmp_path, monkeypatch):
+    memory, most = tmp_path / "meminfo", tmp_path / "memory.max"
+    monkeypatch.setattr(system_load, "_MEMORY", memory)
+    monkeypatch.setattr(system_load, "_MOST_MEMORY", most)
+    assert available_memory() is None
+    memory.write_text("MemTotal: 9000 kB\nMemAvailable:    4000 kB\n")
+    most.write_text("max\n")
+    assert available_memory() == 4_096_000
+    most.write_text("1000\n")
+    assert available_memory() == 1000
