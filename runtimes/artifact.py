@@ -16,6 +16,7 @@ from .card_overrides import (
     foreign_input,
     foreign_labels,
     overridden,
+    say_assumed,
 )
 from .onnx_model.graph import LayerFacts
 from .onnx_model.zero_weights import whole_zeros
@@ -141,6 +142,8 @@ def _read_onnx(
         image = foreign_input((channels, height, width), overrides, defaults, path)
         card = ModelCard(image, foreign_labels(output, overrides, defaults, path))
     _check_shape(spec, card.input, path)
+    if own is None:
+        say_assumed(card.input, overrides, defaults, path)
     return Artifact(
         path=path,
         kind="onnx",

@@ -19,6 +19,7 @@ __all__ = [
     "foreign_input",
     "foreign_labels",
     "overridden",
+    "say_assumed",
 ]
 
 log = logging.getLogger(__name__)
@@ -85,9 +86,7 @@ def foreign_input(
 ) -> InputSpec:
     """The input of a file without a card, for ``image`` (channels, height, width).
 
-    A normalisation that ``defaults`` alone tell is a guess, and a costly one: a network that is fed
-    with other values than it was trained on answers something else. It is warned of. Raises
-    InputError where what is said of it does not fit.
+    Raises InputError where what is said of it does not fit.
     """
     channels, height, width = image
     mean, std = overrides.mean, overrides.std
@@ -97,7 +96,7 @@ def foreign_input(
     if std is None and defaults.std is not None and len(defaults.std) == channels:
         std = defaults.std
     try:
-        spec = InputSpec(
+        return InputSpec(
             channels=channels,
             height=height,
             width=width,
@@ -106,15 +105,25 @@ def foreign_input(
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    if defaults != NO_OVERRIDES and (overrides.mean is None or overrides.std is None):
-        shown = (",".join(f"{value:g}" for value in values) for values in (spec.mean, spec.std))
-        log.warning(
-            "%s does not say how its images are normalised; assuming mean %s and std %s: "
-            "pass --mean and --std if it was trained with others",
-            path,
-            *shown,
-        )
-    return spec
+
+
+def say_assumed(
+    spec: InputSpec, overrides: CardOverrides, defaults: CardOverrides, path: Path
+) -> None:
+    """Warn of a normalisation that ``defaults`` alone tell of a file without a card.
+
+    It is a guess, and a costly one: a network that is fed with other values than it was trained on
+    answers something else.
+    """
+    if defaults == NO_OVERRIDES or (overrides.mean is not None and overrides.std is not None):
+        return
+    shown = (",".join(f"{value:g}" for value in values) for values in (spec.mean, spec.std))
+    log.warning(
+        "%s does not say how its images are normalised; assuming mean %s and std %s: "
+        "pass --mean and --std if it was trained with others",
+        path,
+        *shown,
+    )
 
 
 def foreign_labels(

@@ -141,7 +141,8 @@ def test_compare_and_report_read_saved_results(torch_free, tmp_path):
     saved = tmp_path / "bench.json"
     saved.write_text(json.dumps(bench_result(FILES[:2], images=50)))
     done = torch_free("compare", saved, saved, "--max-drop", 50)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert "OLD and NEW hold one and the same result" in done.stderr
     assert "no difference shown" in done.stdout
     done = torch_free("report", saved, "-o", tmp_path / "report.md")
     assert (done.returncode, done.stderr) == (0, "")

@@ -71,9 +71,9 @@ def test_one_holds_and_others_do_not():
 
 def test_nothing_could_be_measured():
     dead = [replace(made, error="it died") for made in (REFERENCE, INT8)]
-    found = _gate(*dead, max_size_mb=2)
+    found = _gate(*dead, max_latency_ms=2)
     assert found.sentence == "The release gate fails because of pruned.int8.onnx."
-    died = _gate(REFERENCE, dead[1], max_size_mb=2)
+    died = _gate(REFERENCE, dead[1], max_latency_ms=2)
     assert died.sentence == "The release gate fails because of pruned.int8.onnx."
 
 

@@ -108,6 +108,8 @@ def test_an_engine_with_infinite_values_is_likely_an_overflow():
 
     scores = np.array([[1, np.inf]], np.float32)
     _check_numbers(scores, Path("a.onnx"))
-    with pytest.raises(InputError, match=r"a\.engine returns NaN or infinite values; likely"):
+    with pytest.raises(
+        InputError, match=r"a\.engine returns NaN or infinite values for image 0: likely"
+    ):
         _check_numbers(scores, Path("a.engine"))
     _check_numbers(np.array([[1, 2]]), Path("a.engine"))

@@ -33,16 +33,21 @@ class Gate:
 
 
 def gate(
-    verdicts: Sequence[Verdict], view: FileView | None, *, lenient: bool = False
+    verdicts: Sequence[Verdict],
+    view: FileView | None,
+    *,
+    died: Sequence[str] = (),
+    lenient: bool = False,
 ) -> Gate | None:
     """The outcome of a release gate, and what ``view`` misses; None where no budget was given.
 
-    ``lenient``: whether what is not shown was asked to pass.
+    ``died`` are files that could not be measured to the end: what was measured of them may hold its
+    budget, but no gate does. ``lenient``: whether what is not shown was asked to pass.
     """
     if not verdicts:
         return None
     files = list(dict.fromkeys(one_line(one["file"]) for one in verdicts))
-    failing = [name for name in files if _is_failing(name, verdicts)]
+    failing = [name for name in files if name in died or _is_failing(name, verdicts)]
     if not failing:
         return Gate(f"The release gate holds{_for(files)}.", "good")
     if view is None or view.name not in files:
@@ -51,7 +56,7 @@ def gate(
     missed, doubted = (
         [one for one in own if one["verdict"] == word] for word in ("missed", "not shown")
     )
-    if lenient and all(one["verdict"] != "missed" for one in verdicts):
+    if lenient and not died and all(one["verdict"] != "missed" for one in verdicts):
         passed = "The release gate passes, leniently: no budget is shown to be missed"
         return Gate(f"{passed}, but not all are shown to be held.", "doubt")
     if not missed and not doubted:

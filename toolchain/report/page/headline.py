@@ -53,7 +53,9 @@ def headline(bench: Mapping[str, Any]) -> Headline:
 
 
 def _gate(bench: Mapping[str, Any], shown: FileView | None) -> Gate | None:
-    return gate(bench["budgets"], shown, lenient="--lenient" in (bench["command"] or ()))
+    died = [view.name for view in views(bench) if view.entry["error"] is not None]
+    lenient = "--lenient" in (bench["command"] or ())
+    return gate(bench["budgets"], shown, died=died, lenient=lenient)
 
 
 def _is_compared(shown: FileView, first: FileView) -> bool:

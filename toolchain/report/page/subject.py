@@ -20,7 +20,8 @@ OTHERS = {
     "nnc report OLD.json NEW.json -o report.html",
     "self-check": "is of nnc bench --self-check, which a page has no room for; make one of a "
     "result of nnc bench FILE.. -o result.json",
-    "report": "is of nnc report already; make a page of the results it was made of",
+    "report": "is of nnc report already; make a page of the results it was made of: it holds one "
+    "under subjects[0].bench",
 }
 """What nnc writes as JSON beside results, and what to do instead."""
 
