@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, NncError
+from ..errors import BudgetError, InputError, NncError
 from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
 from ..runtimes.reasons import short_reason
@@ -19,6 +19,7 @@ from .executed.graph import executed_graph
 from .guard.candidate import FLOAT_WEIGHTS
 from .guard.plan import Plan
 from .guard.sessions import run_once
+from .guard.trial import described
 from .guard.units import COMPUTING
 from .int8.images import Batches, FittingImages
 from .int8.input import prepare
@@ -143,6 +144,7 @@ def quantise(
     if not computed and not weights_only:
         raise InputError(f"{model}: no layer of it would run in int8; ship the float file")
     _warn(trial, settings)
+    _refuse_idle(trial, quantised, source_size_bytes, model)
     made = Plan(
         trial.candidate,
         weights_sha256,
@@ -214,6 +216,17 @@ def _warn(trial: Trial, settings: Int8Settings) -> None:
             limit,
             drop.high,
         )
+
+
+def _refuse_idle(trial: Trial, quantised: ModelProto, source_bytes: int, source: Path) -> None:
+    """Raise BudgetError where so much is left in float that int8 saves neither time nor bytes."""
+    if trial.pace is None or trial.pace.low > 1 or quantised.ByteSize() < source_bytes:
+        return
+    raise BudgetError(
+        f"{source}: int8 gains nothing: the best ({described(trial.candidate)}) has "
+        f"{trial.figures()}, and {quantised.ByteSize() / source_bytes:.0%} of its bytes; ship the "
+        "float file, or pass --no-never-slower"
+    )
 
 
 def _brief(record: Mapping[str, Any]) -> dict[str, Any]:
