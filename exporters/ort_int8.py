@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import platform
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -10,16 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BudgetError, InputError, NncError
+from ..errors import InputError, NncError
 from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
 from ..runtimes.reasons import short_reason
 from ..whole_files import check_input, check_output, sha256_of
 from .executed.graph import executed_graph
 from .guard.candidate import FLOAT_WEIGHTS
+from .guard.outcome import refuse_idle, warn_unsure
 from .guard.plan import Plan
+from .guard.replay import check_model, compare_images
 from .guard.sessions import run_once
-from .guard.trial import described
 from .guard.units import COMPUTING
 from .int8.images import Batches, FittingImages
 from .int8.input import prepare
@@ -40,11 +40,8 @@ if TYPE_CHECKING:
     from .executed.graph import Executed
     from .guard.builder import Builder
     from .guard.candidate import Candidate
-    from .guard.trial import Trial
 
 __all__ = ["Int8Result", "Int8Settings", "quantise"]
-
-log = logging.getLogger(__name__)
 
 
 def quantise(
@@ -77,11 +74,11 @@ def quantise(
     written then), MissingError where ONNX Runtime is not installed.
     """
     from ..runtimes.onnx_model.files import (
+        external_files,
+        joined_sha256,
         load_model,
         read_properties,
         save_model,
-        stored_bytes,
-        stored_sha256,
         write_properties,
     )
 
@@ -93,13 +90,16 @@ def quantise(
     profile = _profile(settings.target)
     loaded = load_model(model)
     card = card or ModelCard.from_properties(read_properties(loaded), str(model))
-    source_size_bytes = stored_bytes(model)
+    beside = external_files(model)
+    source_size_bytes = sum(file.stat().st_size for file in (model, *beside))
     parent_sha256 = sha256_of(model)
-    weights_sha256 = stored_sha256(model)
-    _check_plan(plan, model, weights_sha256, profile)
+    weights_sha256 = joined_sha256([parent_sha256, *map(sha256_of, beside)])
     images_sha256 = str((record or {}).get("sha256", ""))
     normalisation = (card.input.mean, card.input.std) if card is not None else ((), ())
-    _compare_images(plan, images_sha256, normalisation)
+    if plan is not None:
+        check_model(plan, str(model), weights_sha256)
+        _check_profile(plan, profile)
+        compare_images(plan, images_sha256, normalisation)
     weights_only = plan.choice.weights_only if plan else settings.weights_only
     prepared = prepare(loaded, str(model), passes=() if weights_only else INT8)
     if weights_only and not float_weights(prepared):
@@ -143,8 +143,8 @@ def quantise(
     computed = any(node.int8 and node.op in COMPUTING for node in explanation.nodes)
     if not computed and not weights_only:
         raise InputError(f"{model}: no layer of it would run in int8; ship the float file")
-    _warn(trial, settings)
-    _refuse_idle(trial, quantised, source_size_bytes, model)
+    warn_unsure(trial, settings.max_drop)
+    refuse_idle(trial, quantised.ByteSize(), source_size_bytes, str(model))
     made = Plan(
         trial.candidate,
         weights_sha256,
@@ -206,42 +206,12 @@ def _runs_as_float(builder: Builder, candidate: Candidate, source: Path) -> bool
     )
 
 
-def _warn(trial: Trial, settings: Int8Settings) -> None:
-    """Say where the images are too few for the limit that is said to be held."""
-    drop, limit = trial.drop, settings.max_drop
-    if drop is not None and limit is not None and drop.high > limit:
-        log.warning(
-            "%d held-back images cannot show that at most %g points are lost; it may be %.1f",
-            drop.images,
-            limit,
-            drop.high,
-        )
-
-
-def _refuse_idle(trial: Trial, quantised: ModelProto, source_bytes: int, source: Path) -> None:
-    """Raise BudgetError where so much is left in float that int8 saves neither time nor bytes."""
-    if trial.pace is None or trial.pace.low > 1 or quantised.ByteSize() < source_bytes:
-        return
-    raise BudgetError(
-        f"{source}: int8 gains nothing: the best ({described(trial.candidate)}) has "
-        f"{trial.figures()}, and {quantised.ByteSize() / source_bytes:.0%} of its bytes; ship the "
-        "float file, or pass --no-never-slower"
-    )
-
-
 def _brief(record: Mapping[str, Any]) -> dict[str, Any]:
     """What a file says of its calibration images: not the place of each one."""
     return {name: value for name, value in record.items() if name != "indices"}
 
 
-def _check_plan(plan: Plan | None, model: Path, sha256: str, profile: Profile) -> None:
-    if plan is None:
-        return
-    if plan.model_sha256 != sha256:
-        raise InputError(
-            f"the plan was made for another file than {model} (sha256 {plan.model_sha256[:12]}…, "
-            f"found {sha256[:12]}…); quantise without --plan"
-        )
+def _check_profile(plan: Plan, profile: Profile) -> None:
     if plan.profile == TENSORRT.name:
         raise InputError(
             "the plan was made for TensorRT; pass --backend trt, or quantise without --plan"
@@ -250,21 +220,6 @@ def _check_plan(plan: Plan | None, model: Path, sha256: str, profile: Profile) -
         raise InputError(
             f"the plan was made for {plan.profile}, not {profile.name}; "
             f"pass --target {plan.profile}, or quantise without --plan"
-        )
-
-
-def _compare_images(
-    plan: Plan | None, sha256: str, normalisation: tuple[tuple[float, ...], tuple[float, ...]]
-) -> None:
-    """Say where a plan's choice is made again under other conditions than it was found under."""
-    if plan is None:
-        return
-    if plan.images_sha256 and sha256 and plan.images_sha256 != sha256:
-        log.warning("the plan's choice was found with other calibration images than these")
-    if all(plan.normalisation) and all(normalisation) and plan.normalisation != normalisation:
-        log.warning(
-            "the plan's choice was found with mean %s and std %s; these images take %s and %s",
-            *(list(values) for values in (*plan.normalisation, *normalisation)),
         )
 
 

@@ -61,11 +61,7 @@ def _drop_empty_input(graph: GraphProto, floats: Collection[str]) -> None:
     for pad in [node for node in graph.node if node.op_type == "Pad" and node.input[0] in images]:
         readers = [node for node in graph.node if pad.output[0] in node.input]
         widths = constant(graph, pad.input[1])
-        if (
-            widths is None
-            or pad.input[1] not in known
-            or widths.tolist() != [0, 0, 0, 0, 0, 1, 0, 0]
-        ):
+        if widths is None or pad.input[1] not in known or widths.tolist() != _FOURTH:
             continue
         if attribute(pad, "mode", b"constant") != b"constant" or len(pad.input) > 2:
             continue

@@ -64,11 +64,10 @@ def make_search(
             threads=settings.threads,
             most_images=settings.guard_images,
         )
-        if not timed:
-            pass
-        elif settings.never_slower and native:
+        timed = timed and settings.never_slower
+        if timed and native:
             pace = _stopwatch(model, judge, builder.prepared, card, seed, stack)
-        elif settings.never_slower:
+        elif timed:
             log.warning(
                 "int8 for %s is not timed on this CPU (%s)", builder.profile.name, here.name
             )

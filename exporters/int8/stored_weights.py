@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from ..passes.graph import attribute, initialisers, subgraphs, tensor_names
+from ..passes.graph import attribute, initialisers, subgraphs, tensor_names, unique_name
 from ..qdq.scales import quantise_weight
 
 if TYPE_CHECKING:
@@ -62,14 +62,16 @@ def store_weights(model: ModelProto) -> tuple[str, ...]:
         shape = [1] * values.ndim
         shape[weight.axis] = -1
         integers, scale, cast = (
-            _unused(f"{name}_{ending}", taken) for ending in ("stored", "stored_scale", "cast")
+            unique_name(f"{name}_{ending}", taken) for ending in ("stored", "stored_scale", "cast")
         )
         graph.initializer.remove(weight.tensor)
         graph.initializer.append(numpy_helper.from_array(rounded.values, integers))
         scales = np.ascontiguousarray(rounded.scales.reshape(shape))
         graph.initializer.append(numpy_helper.from_array(scales, scale))
         nodes.append(helper.make_node("Cast", [integers], [cast], cast, to=TensorProto.FLOAT))
-        nodes.append(helper.make_node("Mul", [cast, scale], [name], _unused(f"{name}_read", taken)))
+        nodes.append(
+            helper.make_node("Mul", [cast, scale], [name], unique_name(f"{name}_read", taken))
+        )
     every = [*nodes, *graph.node]
     del graph.node[:]
     graph.node.extend(every)
@@ -117,12 +119,3 @@ def _saved(weight: TensorProto, axis: int) -> int:
     """Bytes that int8 saves."""
     dims = tuple(int(size) for size in weight.dims)
     return prod(dims) * (_FLOAT_BYTES - 1) - dims[axis] * _SCALE_BYTES
-
-
-def _unused(wanted: str, taken: set[str]) -> str:
-    name, count = wanted, 1
-    while name in taken:
-        count += 1
-        name = f"{wanted}_{count}"
-    taken.add(name)
-    return name

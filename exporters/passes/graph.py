@@ -22,6 +22,7 @@ __all__ = [
     "subgraphs",
     "tensor_names",
     "tensor_types",
+    "unique_name",
 ]
 
 
@@ -57,6 +58,16 @@ def tensor_names(graph: GraphProto) -> set[str]:
         for node in nested.node:
             names.update((*node.input, *node.output))
     return names
+
+
+def unique_name(wanted: str, taken: set[str]) -> str:
+    """``wanted``, or with a number behind it where that is in ``taken``; it is taken then."""
+    name, count = wanted, 1
+    while name in taken:
+        count += 1
+        name = f"{wanted}_{count}"
+    taken.add(name)
+    return name
 
 
 def initialisers(graph: GraphProto) -> dict[str, TensorProto]:

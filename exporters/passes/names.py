@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .graph import PassResult, subgraphs
+from .graph import PassResult, subgraphs, unique_name
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
@@ -33,14 +33,14 @@ def apply(model: ModelProto) -> PassResult:
     for node in graph.node:
         stem = _weight_stem(node, weights)
         name = stem or _beside(next((stems[n] for n in node.input if n in stems), ""), node)
-        name = _unique(name, taken)
+        name = unique_name(name, taken)
         changes += node.name != name
         node.name = name
         for index, output in enumerate(node.output):
             stems[output] = stem or name.split("/")[0]
             if output and output not in tensors:
                 own = name if index == 0 else f"{name}:{index}"
-                tensors[output] = own if index == 0 else _unique(own, taken)
+                tensors[output] = own if index == 0 else unique_name(own, taken)
     for node in graph.node:
         for names in (node.input, node.output):
             for index, name in enumerate(names):
@@ -61,7 +61,7 @@ def _name_constants(graph: GraphProto, tensors: dict[str, str], taken: set[str])
             name = name if plain in present else plain
         elif "." not in name:
             name = f"constant_{'x'.join(map(str, tensor.dims)) or 'scalar'}"
-        tensors[tensor.name] = _unique(name, taken)
+        tensors[tensor.name] = unique_name(name, taken)
 
 
 def _weight_stem(node: NodeProto, weights: set[str]) -> str:
@@ -73,12 +73,3 @@ def _weight_stem(node: NodeProto, weights: set[str]) -> str:
 
 def _beside(stem: str, node: NodeProto) -> str:
     return f"{stem}/{node.op_type.lower()}" if stem else node.op_type.lower()
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    candidate, count = name, 1
-    while candidate in taken:
-        count += 1
-        candidate = f"{name}_{count}"
-    taken.add(candidate)
-    return candidate

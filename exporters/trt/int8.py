@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...errors import InputError, NncError
 from ...progress import SILENT, Progress
 from ...runtimes.reasons import short_reason
 from ..guard.plan import Plan
+from ..guard.replay import check_model
 from ..int8.images import Batches, FittingImages
-from ..int8.input import input_shape
+from ..int8.search import sampler
 from ..profiles import TENSORRT
 from .qdq import insert_qdq
 from .result import Quantised
 
 if TYPE_CHECKING:
-    import numpy as np
     from onnx import ModelProto
 
     from ...model_card import ModelCard
     from ...runtimes.accuracy.accuracy import TestPart
-    from ..guard.builder import Builder
     from ..guard.held_back import Judge
     from ..int8.settings import Int8Settings
 
@@ -50,7 +49,12 @@ def quantised_model(
     from ..guard.builder import Builder
     from ..guard.search import Search
 
-    _check_plan(plan, parent_sha256, source)
+    if plan is not None:
+        check_model(plan, source, parent_sha256)
+        if plan.profile != TENSORRT.name:
+            raise InputError(
+                f"the plan was made for {plan.profile}, not TensorRT; quantise without --plan"
+            )
     fitting = FittingImages(images, prepared, settings.samples, source)
     first = settings.candidates()[: None if judge is not None else 1]
     candidates = (plan.choice,) if plan is not None else first
@@ -74,7 +78,7 @@ def quantised_model(
             judge,
             None,
             task,
-            _sampler(builder, source),
+            sampler(builder),
             settings.threads or 1,
             runs_here=False,
             small=False,
@@ -123,31 +127,6 @@ def judge_of(
         threads=settings.threads,
         most_images=settings.guard_images,
     )
-
-
-def _check_plan(plan: Plan | None, sha256: str, source: str) -> None:
-    if plan is None:
-        return
-    if plan.model_sha256 != sha256:
-        raise InputError(
-            f"the plan was made for another file than {source} (sha256 "
-            f"{plan.model_sha256[:12]}…, found {sha256[:12]}…); quantise without --plan"
-        )
-    if plan.profile != TENSORRT.name:
-        raise InputError(
-            f"the plan was made for {plan.profile}, not TensorRT; quantise without --plan"
-        )
-
-
-def _sampler(builder: Builder, source: str) -> Any:
-    def sample(count: int) -> np.ndarray[Any, Any]:
-        import numpy as np
-
-        fixed = input_shape(builder.prepared, source)[0]
-        batch = next(iter(builder.images()))[: fixed or count]
-        return np.ascontiguousarray(batch)
-
-    return sample
 
 
 def _check_runs(model: ModelProto, source: str) -> None:

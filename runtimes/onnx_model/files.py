@@ -8,24 +8,24 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from ...errors import InputError
-from ...whole_files import check_input, sha256_of, write_whole
+from ...whole_files import check_input, write_whole
 from .node_order import sort_nodes
 from .problems import byte_count, is_external, model_problem, model_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import onnx
 
 __all__ = [
     "check_external_data",
     "external_files",
+    "joined_sha256",
     "load_model",
     "may_have_external_data",
     "read_properties",
     "save_model",
     "stored_bytes",
-    "stored_sha256",
     "write_properties",
 ]
 
@@ -65,9 +65,8 @@ def stored_bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in (path, *external_files(path)))
 
 
-def stored_sha256(path: Path) -> str:
-    """SHA-256 of an ONNX file and its `external_files`; that of the file where it has none."""
-    digests = [sha256_of(file) for file in (path, *external_files(path))]
+def joined_sha256(digests: Sequence[str]) -> str:
+    """One digest for a model and its `external_files`; a single one stays what it is."""
     if len(digests) == 1:
         return digests[0]
     return hashlib.sha256("".join(digests).encode()).hexdigest()

@@ -6,7 +6,6 @@ import logging
 import subprocess
 import sys
 import textwrap
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 import nnc
-from nnc.errors import BudgetError, NncError
-from nnc.exporters.guard.candidate import Candidate
-from nnc.exporters.guard.pace import Pace
-from nnc.exporters.guard.trial import Trial
-from nnc.exporters.ort_int8 import Int8Settings, _refuse_idle, quantise
+from nnc.errors import NncError
+from nnc.exporters.ort_int8 import Int8Settings, quantise
 from nnc.model_card import ModelCard
 from nnc.runtimes.onnx_model.files import read_properties, write_properties
 from nnc.runtimes.preprocess import normalise
@@ -233,14 +229,3 @@ def test_works_without_torch(tiny, tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out.onnx").exists()
     assert str(Path(nnc.__file__).parent).encode() not in (tmp_path / "out.onnx").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("low", "source_bytes", "refused"), [(0.98, 10, True), (0.98, 10**6, False), (1.01, 10, False)]
-)
-def test_what_saves_neither_time_nor_bytes_is_refused(low, source_bytes, refused):
-    pace = Pace(low + 0.01, low, low + 0.02, 1.0, 1.0, 30, 6)
-    trial = Trial(Candidate(float_nodes=("a", "b")), "", pace=pace, passed=True)
-    raised = pytest.raises(BudgetError, match=r"m\.onnx: int8 gains nothing: .* ship the float")
-    with raised if refused else nullcontext():
-        _refuse_idle(trial, tiny_model(), source_bytes, Path("m.onnx"))

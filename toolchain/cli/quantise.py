@@ -231,7 +231,7 @@ def _check_percentile(calibration: str, search_seconds: float, *, weights_only: 
     source = click.get_current_context().get_parameter_source("percentile")
     searched = calibration == "auto" and search_seconds > 0
     if source is not click.core.ParameterSource.COMMANDLINE or (
-        weights_only is False and (searched or calibration == "percentile")
+        not weights_only and (searched or calibration == "percentile")
     ):
         return
     from ...errors import InputError

@@ -148,3 +148,18 @@ def test_weights_that_are_stored_already_are_not_rounded_again(tmp_path, tiny) -
     quantise(tiny, path, noise(32), Int8Settings(weights_only=True))
     with pytest.raises(InputError, match="has its weights stored as int8 already"):
         quantise(path, tmp_path / "again.onnx", noise(32), Int8Settings())
+
+
+def test_a_plan_is_of_the_weights_beside_the_file_too(tmp_path, tiny) -> None:
+    model, data = tmp_path / "m.onnx", tmp_path / "m.data"
+    onnx.save(
+        onnx.load(tiny), model, save_as_external_data=True, location="m.data", size_threshold=0
+    )
+    told = Int8Settings(weights_only=True)
+    plan = quantise(model, tmp_path / "a.onnx", noise(32), told).plan
+    quantise(model, tmp_path / "b.onnx", noise(32), Int8Settings(), plan=plan)
+    changed = bytearray(data.read_bytes())
+    changed[-1] ^= 1
+    data.write_bytes(changed)
+    with pytest.raises(InputError, match="the plan was made for another file"):
+        quantise(model, tmp_path / "c.onnx", noise(32), Int8Settings(), plan=plan)
