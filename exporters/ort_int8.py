@@ -169,7 +169,7 @@ def quantise(
             },
             {
                 "int8_mac_share": explanation.int8_mac_share,
-                "drop": None if trial.drop is None else trial.drop.to_json(),
+                **trial.accuracy(),
                 "pace": None if trial.pace is None else trial.pace.to_json(),
             },
             f"nnc quantise {model.name} --backend ort --target {profile.name} "

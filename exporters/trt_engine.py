@@ -271,7 +271,7 @@ def _stage(source: Path, settings: TrtSettings, data: CalibrationData, made: Qua
             **({"data": data.name, "seed": data.seed} if data.name else {}),
             **({"images": record} if record else {}),
         },
-        {"drop": None if trial.drop is None else trial.drop.to_json()},
+        trial.accuracy(),
         _command(source, settings.int8, data.seed),
     )
 

@@ -26,6 +26,8 @@ CHUNK = 500
 
 RANKING_IMAGES = 500
 
+_LEAST_BEYOND = 500
+"""Images that a choice has not been made by: with fewer of them, nothing can be confirmed."""
 
 _CACHE_BYTES = 256 << 20
 
@@ -49,13 +51,16 @@ class Judge:
         simulated: bool,
         threads: int,
         most_images: int,
+        first: int = 0,
     ) -> None:
         """``model`` is the float one. ``simulated``: run int8 as float arithmetic between its
-        Q/DQ pairs, which is what a CPU of another kind computes.
+        Q/DQ pairs, which is what a CPU of another kind computes. Of ``part``, the images from
+        ``first`` on are used, at most ``most_images``.
         """
-        self._part, self._spec = part, spec
+        self._model, self._part, self._spec = model, part, spec
         self._simulated, self._threads = simulated, threads
-        self.images = min(part.images, most_images)
+        self._first, self._most = first, most_images
+        self.images = max(min(part.images - first, most_images), 0)
         self._classes = classes
         self._labelled: bool | None = None if part.classes in (None, classes) else False
         self._cache: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] | None = None
@@ -91,6 +96,24 @@ class Judge:
                     100 * right,
                 )
         return self._labelled
+
+    def beyond(self) -> Judge | None:
+        """A judge on images that this one never looks at; None where too few are left."""
+        first = self._first + self.images
+        if self._part.images - first < _LEAST_BEYOND:
+            return None
+        judge = Judge(
+            self._model,
+            self._part,
+            self._spec,
+            self._classes,
+            simulated=self._simulated,
+            threads=self._threads,
+            most_images=self._most,
+            first=first,
+        )
+        judge._labelled = self.labelled
+        return judge
 
     def drop(self, model: ModelProto, limit: float) -> Drop:
         """How much accuracy ``model`` loses, on as many images as it takes to tell it from
@@ -174,7 +197,7 @@ class Judge:
         spec = self._spec
         small = self.images * spec.height * spec.width * spec.channels <= _CACHE_BYTES
         kept = []
-        for chunk in _regrouped(self._part.batches(spec), self.images):
+        for chunk in _regrouped(self._part.batches(spec), self._first, self.images):
             if small:
                 kept.append(chunk)
             yield chunk
@@ -183,16 +206,18 @@ class Judge:
 
 
 def _regrouped(
-    batches: Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]], most: int
+    batches: Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]], first: int, most: int
 ) -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-    """The first ``most`` images in groups of `CHUNK`."""
+    """``most`` images from ``first`` on, in groups of `CHUNK`."""
     import numpy as np
 
     images: list[np.ndarray[Any, Any]] = []
     labels: list[np.ndarray[Any, Any]] = []
     held = given = 0
+    skipped = 0
     for batch, truth in batches:
-        start = 0
+        start = min(first - skipped, len(batch))
+        skipped += start
         while start < len(batch) and given + held < most:
             count = min(CHUNK - held, len(batch) - start, most - given - held)
             images.append(batch[start : start + count])

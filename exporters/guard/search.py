@@ -8,9 +8,11 @@ from dataclasses import replace
 
 from ...errors import BudgetError, InputError
 from .candidate import TOOLS, Candidate
+from .confirm import confirmed
 from .mixture import Mixtures
-from .refine import quicker, smaller
-from .trial import Trial, described
+from .outcome import nothing_holds
+from .refine import quicker
+from .trial import Trial
 from .tries import OutOfTimeError, Tries
 
 __all__ = ["Search"]
@@ -32,14 +34,13 @@ class Search(Tries):
         model's is taken. ``more_tools`` allows accuracy tools beyond those it names. Raises
         BudgetError where nothing holds the limits, with the figures of what came nearest.
         """
-        trial = self._found(first, more_tools=more_tools)
-        return smaller(self, trial) if self.small else trial
+        return confirmed(self, self._found(first, more_tools=more_tools))
 
     def only(self, candidate: Candidate, why: str) -> Trial:
         """The trial of the one candidate there is; BudgetError where it fails."""
         trial = self.verdict(candidate, why)
         if not trial.passed:
-            raise BudgetError(self._failure())
+            raise nothing_holds(self)
         return trial
 
     def _found(self, first: Sequence[Candidate], *, more_tools: bool) -> Trial:
@@ -50,7 +51,7 @@ class Search(Tries):
             able = self.timed and self.limits.search_seconds
             return quicker(self, trial) if able else trial
         if not self.limits.search_seconds:
-            raise BudgetError(self._failure())
+            raise nothing_holds(self)
         with suppress(OutOfTimeError):
             if more_tools and not self.holds(trial.drop):
                 trial = self._with_tools(trial)
@@ -64,7 +65,7 @@ class Search(Tries):
         passing = [each for each in self.trials if each.passed]
         if passing:
             return max(passing, key=_merit)
-        raise BudgetError(self._failure())
+        raise nothing_holds(self)
 
     def replay(self, candidate: Candidate) -> Trial:
         """The trial of a candidate that an earlier search chose; BudgetError where it fails now."""
@@ -100,39 +101,6 @@ class Search(Tries):
                     if self.holds(best.drop):
                         break
         return best
-
-    def _best_failing(self) -> Trial:
-        """The fastest of those that are accurate enough, else the one that loses least."""
-        accurate = [trial for trial in self.trials if trial.pace and self.holds(trial.drop)]
-        if accurate:
-            return max(accurate, key=lambda trial: trial.pace.ratio if trial.pace else 0.0)
-        judged = [trial for trial in self.trials if trial.drop]
-        return min(judged, key=lambda trial: trial.drop.points if trial.drop else 0.0)
-
-    def _failure(self) -> str:
-        best = self._best_failing()
-        asked = []
-        if self.limits.max_drop is not None:
-            asked.append(f"at most {self.limits.max_drop:g} points lost")
-        if self.limits.never_slower:
-            asked.append("not slower than float")
-        allow = [
-            option
-            for option, holds in (
-                ("--max-drop", self.holds(best.drop)),
-                ("--no-never-slower", best.pace is None or not best.pace.slower),
-            )
-            if not holds
-        ]
-        ways = [f"allow more ({', '.join(allow)})"]
-        if not best.candidate.weights_only:
-            ways.insert(0, "give the search longer (--search-seconds)")
-            if best.pace is not None and best.pace.slower and self.small:
-                ways.append("store the weights alone in int8 (--weights-only)")
-        return (
-            f"no int8 file holds {' and '.join(asked)}; the best ({described(best.candidate)}): "
-            f"{best.figures()}; {', or '.join(ways)}"
-        )
 
 
 def _merit(trial: Trial) -> tuple[float, int]:

@@ -45,6 +45,20 @@ class Trial:
     drop: Drop | None = None
     pace: Pace | None = None
     passed: bool = False
+    confirmed: Drop | None = None
+    """The same on images that no choice was made by, where one was made by ``drop``."""
+
+    @property
+    def loss(self) -> Drop | None:
+        """What is known best of the accuracy that is lost."""
+        return self.confirmed or self.drop
+
+    def accuracy(self) -> dict[str, Any]:
+        """What is known of the accuracy that is lost, as plain JSON values."""
+        return {
+            "drop": None if self.drop is None else self.drop.to_json(),
+            "confirmed": None if self.confirmed is None else self.confirmed.to_json(),
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The trial as plain JSON values."""
@@ -52,7 +66,7 @@ class Trial:
             "candidate": self.candidate.to_json(),
             "why": self.why,
             "divergence": self.divergence,
-            "drop": None if self.drop is None else self.drop.to_json(),
+            **self.accuracy(),
             "pace": None if self.pace is None else self.pace.to_json(),
             "passed": self.passed,
         }
@@ -60,6 +74,8 @@ class Trial:
     def figures(self) -> str:
         """What was measured, in words."""
         found = [str(figure) for figure in (self.drop, self.pace) if figure is not None]
+        if self.confirmed is not None:
+            found.insert(1, f"on other images {self.confirmed}")
         return "; ".join(found) or "nothing measured"
 
 

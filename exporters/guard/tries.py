@@ -88,7 +88,7 @@ class Tries:
         passed = accurate and quick and (with_pace or self._pace is None)
         trial = Trial(candidate, why, None, drop, pace, passed)
         self.trials.append(trial)
-        self._tell(f"{described(candidate)} ({why}): {trial.figures()}")
+        self.tell(f"{described(candidate)} ({why}): {trial.figures()}")
         return trial
 
     def divergence(self, candidate: Candidate, why: str) -> float:
@@ -97,7 +97,7 @@ class Tries:
             return 0.0
         value = self.judge.divergence(self.builder.build(candidate))
         self.trials.append(Trial(candidate, why, value))
-        self._tell(f"{described(candidate)} ({why}): divergence {value:.3g}")
+        self.tell(f"{described(candidate)} ({why}): divergence {value:.3g}")
         return value
 
     def race(self, candidate: Candidate, other: Candidate, why: str) -> Pace:
@@ -105,7 +105,7 @@ class Tries:
         if self._pace is None:
             raise RuntimeError("no clock")
         beside = self._pace(self.builder.build(candidate), self.builder.build(other))
-        self._tell(f"{described(candidate)} ({why}): {beside.ratio:.3f} times int8's speed")
+        self.tell(f"{described(candidate)} ({why}): {beside.ratio:.3f} times int8's speed")
         return beside
 
     def times(
@@ -166,6 +166,7 @@ class Tries:
             self._paces[candidate.float_nodes] = self._pace(model, None)
         return self._paces[candidate.float_nodes]
 
-    def _tell(self, what: str) -> None:
+    def tell(self, what: str) -> None:
+        """Show a line of what goes on."""
         self._task.advance(0, note=what)
         log.info("%s", what)

@@ -46,7 +46,7 @@ class Int8Result:
             "size_bytes": self.size_bytes,
             "source_size_bytes": self.source_size_bytes,
             "sha256": self.sha256,
-            "drop": None if self.trial.drop is None else self.trial.drop.to_json(),
+            **self.trial.accuracy(),
             "pace": None if self.trial.pace is None else self.trial.pace.to_json(),
             "int8_mac_share": self.explanation.int8_mac_share,
             "explanation": self.explanation.to_json(),

@@ -40,7 +40,7 @@ class Int8Settings:
     """How long to look for better where int8 as a whole does not pass; 0: try it alone, with the
     first calibration."""
     guard_images: int = 4000
-    """Held-back images to judge on, at most."""
+    """Held-back images to judge on, at most; as many others confirm a choice."""
     threads: int = 0
     """Threads for calibrating and judging, 0 leaves it to ONNX Runtime; latency is then compared
     on one."""
@@ -66,6 +66,11 @@ class Int8Settings:
             raise InputError("weights_only needs no calibration and no tools; leave them out")
         self.candidates()
         _ = self.limits
+
+    @property
+    def held_back_images(self) -> int:
+        """Held-back images to give: those to judge on, and as many to confirm a choice on."""
+        return 2 * self.guard_images
 
     @property
     def limits(self) -> Limits:

@@ -62,7 +62,7 @@ class EngineResult:
             "calibration": None if trial is None else trial.candidate.calibration,
             "tools": [] if trial is None else list(trial.candidate.tools),
             "samples": 0 if made is None else made.samples,
-            "drop": None if trial is None or trial.drop is None else trial.drop.to_json(),
+            **({"drop": None, "confirmed": None} if trial is None else trial.accuracy()),
             "fp16_drop": None if self.fp16_drop is None else self.fp16_drop.to_json(),
             "warnings": list(self.warnings),
             "ranges": {} if made is None else {k: list(v) for k, v in made.ranges.items()},

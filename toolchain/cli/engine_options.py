@@ -242,7 +242,7 @@ def build(
         images = calibration_images(images_of, spec, int8.samples, source.seed)
         given = CalibrationData(
             images,
-            held_back(images_of, spec, int8.guard_images, source.seed),
+            held_back(images_of, spec, int8.held_back_images, source.seed),
             images_of.reference,
             images.record.to_json(),
             source.seed,
@@ -252,7 +252,7 @@ def build(
         _refuse_calibration(source.model, settings.precision, judged=judged)
         artifact, known = _described(source)
         if judged and known is not None:
-            part = held_back(known, artifact.card.input, int8.guard_images, source.seed)
+            part = held_back(known, artifact.card.input, int8.held_back_images, source.seed)
             given = CalibrationData(lambda: iter(()), part, known.reference, None, source.seed)
     result = quantise(
         artifact,

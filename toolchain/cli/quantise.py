@@ -104,7 +104,7 @@ __all__ = ["quantise"]
     type=click.IntRange(1),
     default=4000,
     show_default=True,
-    help="Held-back images to judge accuracy on, at most.",
+    help="Held-back images to judge accuracy on, at most; as many others confirm a choice.",
 )
 @click.option(
     "--plan",
@@ -209,7 +209,7 @@ def _quantise_for_cpu(
         output,
         images,
         settings,
-        held_back=held_back(data_set, artifact.card.input, settings.guard_images, seed),
+        held_back=held_back(data_set, artifact.card.input, settings.held_back_images, seed),
         plan=plan,
         card=artifact.card,
         data=data_set.reference,

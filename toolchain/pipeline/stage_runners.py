@@ -123,7 +123,7 @@ def run_quantise(job: StageJob) -> Settings:
         job.output,
         images,
         settings,
-        held_back=held_back(job.data, spec, settings.guard_images, job.seed),
+        held_back=held_back(job.data, spec, settings.held_back_images, job.seed),
         data=job.data.reference,
         record=images.record.to_json(),
         seed=job.seed,

@@ -23,6 +23,8 @@ def engine_lines(result: EngineResult) -> Iterator[str]:
             yield f"left in float by the guard: {', '.join(candidate.float_nodes)}"
         if result.quantised.trial.drop is not None:
             yield f"int8 on held-back images: {result.quantised.trial.drop}"
+        if result.quantised.trial.confirmed is not None:
+            yield f"on others, that no choice was made by: {result.quantised.trial.confirmed}"
     if result.fp16_drop is not None:
         told = "fp16 on held-back images" if result.quantised is None else "with the rest in fp16"
         yield f"{told}: {result.fp16_drop}"

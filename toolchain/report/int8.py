@@ -33,6 +33,8 @@ def int8_lines(result: Int8Result) -> Iterator[str]:
         yield f"left in float by the guard{stored}: {', '.join(candidate.float_nodes)}"
     if result.trial.drop is not None:
         yield f"held-back images: {result.trial.drop}"
+    if result.trial.confirmed is not None:
+        yield f"others, that no choice was made by: {result.trial.confirmed}"
     if result.trial.pace is not None:
         yield f"latency: {result.trial.pace}"
     elif candidate.weights_only:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
 from nnc.errors import InputError, NncError
+from nnc.exporters.guard import held_back
 from nnc.exporters.guard.drop import paired_drop
 from nnc.exporters.guard.held_back import CHUNK, Judge
 from nnc.model_card import InputSpec
@@ -148,3 +151,35 @@ def test_the_interval_by_hand() -> None:
     spread = 2.5758293 * (15 - 100 / 1002) ** 0.5 / 1002
     assert found.low == pytest.approx(100 * (10 / 1002 - spread))
     assert found.high == pytest.approx(100 * (10 / 1002 + spread))
+
+
+def test_beyond_a_judge_are_the_images_that_it_never_looks_at(images, answers) -> None:
+    wrong = np.where(np.arange(len(answers)) < CHUNK, answers, (answers + 1) % 10)
+    first = judge(images, wrong, most=CHUNK)
+    other = tiny_model(seed=3)
+    beyond = first.beyond()
+    assert first.drop(other, 100).float_top1 == 1.0
+    found = beyond.drop(other, 100)
+    assert found.float_top1 == 0.0
+    assert beyond.images == CHUNK
+    rest = beyond.beyond()
+    assert rest.images == CHUNK
+    assert rest.beyond() is None
+
+
+@given(
+    sizes=st.lists(st.integers(1, 900), min_size=1, max_size=6),
+    first=st.integers(0, 1200),
+    most=st.integers(0, 1500),
+)
+def test_images_are_regrouped_in_order_from_any_first_one(sizes, first, most) -> None:
+    ends = np.cumsum([0, *sizes])
+    batches = (
+        (np.arange(start, end), np.arange(start, end)) for start, end in itertools.pairwise(ends)
+    )
+    chunks = [images for images, _labels in held_back._regrouped(batches, first, most)]
+    given_ = np.concatenate(chunks) if chunks else np.array([], int)
+    assert given_.tolist() == list(range(first, min(first + most, sum(sizes)))) or first >= sum(
+        sizes
+    )
+    assert all(len(chunk) == CHUNK for chunk in chunks[:-1])

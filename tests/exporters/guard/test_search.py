@@ -42,6 +42,9 @@ class World:
     prepared: object = None
     timed: int = 0
     storable: bool = False
+    elsewhere: Callable[[Candidate], float] | None = None
+    """Points lost on images beyond the judge's; None: there are none."""
+    looked_beyond: int = 0
 
     # the builder
     def build(self, candidate: Candidate) -> Candidate:
@@ -63,9 +66,25 @@ class World:
     def divergence(self, candidate: Candidate) -> float:
         return self.points(candidate) / 10
 
+    def beyond(self) -> Beyond | None:
+        return None if self.elsewhere is None else Beyond(self, self.elsewhere)
+
     def pace(self, candidate: Candidate, beside: Candidate | None) -> Pace:
         self.timed += 1
         return pace(self.ratio(candidate) / (1.0 if beside is None else self.ratio(beside)))
+
+
+@dataclass
+class Beyond:
+    """The judge on other images."""
+
+    world: World
+    points: Callable[[Candidate], float]
+
+    def drop(self, candidate: Candidate, limit: float) -> Drop:
+        del limit
+        self.world.looked_beyond += 1
+        return paired_drop(round(100 * self.points(candidate)), 0, 10_000)
 
 
 @pytest.fixture
@@ -343,3 +362,62 @@ def test_a_plan_is_judged_and_not_searched(world) -> None:
 def test_impossible_limits_are_refused(limits, message) -> None:
     with pytest.raises(InputError, match=message):
         Limits(**limits)
+
+
+def needs_d(candidate: Candidate) -> float:
+    """Points lost where one unit must be float, and a little less with another."""
+    return (0.1 if "add" in candidate.float_nodes else 0.3) + 3.0 * (
+        "d" not in candidate.float_nodes
+    )
+
+
+def test_a_choice_made_by_accuracy_is_confirmed_on_other_images(world) -> None:
+    world.points, world.errors = needs_d, {"d": 0.2}
+    world.elsewhere = lambda _: 0.4
+    looking = search(world, search_seconds=1000)
+    trial = looking.run([Candidate()], more_tools=False)
+    assert trial.passed
+    assert (trial.drop.points, trial.confirmed.points) == pytest.approx((0.3, 0.4))
+    assert world.looked_beyond == 1
+    assert trial in looking.trials
+    assert "on other images +0.40 points" in trial.figures()
+
+
+def test_what_holds_at_once_needs_no_other_images(world) -> None:
+    world.elsewhere = lambda _: 9.0
+    trial = search(world).run([Candidate()], more_tools=True)
+    assert trial.passed
+    assert trial.confirmed is None
+    assert world.looked_beyond == 0
+
+
+def test_where_a_choice_does_not_hold_elsewhere_what_held_by_more_is_taken(world) -> None:
+    """The fewest in float held by luck; the search had also seen more of them in float."""
+    shares = {"a": 1.0, "add": 1.0, "mean": 0.15, "fc": 0.05}
+    world.points = lambda c: sum(v for k, v in shares.items() if k not in c.float_nodes)
+    world.errors = {"a": 0.4, "add": 0.3, "mean": 0.2, "fc": 0.1}
+    world.elsewhere = lambda c: 0.1 if "mean" in c.float_nodes else 0.9
+    looking = search(world, search_seconds=1000)
+    trial = looking.run([Candidate()], more_tools=False)
+    assert trial.passed
+    assert trial.confirmed.points == pytest.approx(0.1)
+    assert "mean" in trial.candidate.float_nodes
+    lucky = [each for each in looking.trials if each.confirmed and not each.passed]
+    assert lucky
+
+
+def test_what_holds_nowhere_else_is_refused_with_both_figures(world) -> None:
+    world.points, world.errors = needs_d, {"d": 0.2}
+    world.elsewhere = lambda _: 0.9
+    said = r"\+0\.\d0 points.*on other images \+0\.90 points.*allow more \(--max-drop\)"
+    with pytest.raises(BudgetError, match=said):
+        search(world, search_seconds=1000).run([Candidate()], more_tools=False)
+    assert 1 <= world.looked_beyond <= 4
+
+
+def test_without_other_images_a_choice_is_taken_with_a_warning(world, caplog) -> None:
+    world.points, world.errors = needs_d, {"d": 0.2}
+    trial = search(world, search_seconds=1000).run([Candidate()], more_tools=False)
+    assert trial.passed
+    assert trial.confirmed is None
+    assert "no held-back images are left to confirm" in caplog.text
