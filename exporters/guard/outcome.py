@@ -68,11 +68,11 @@ def nothing_holds(tries: Tries) -> BudgetError:
 
 
 def _best_failing(tries: Tries) -> Trial:
-    """The fastest of those that are accurate enough, else the one that loses least."""
-    lucky = {trial.candidate for trial in tries.trials if trial.confirmed}
-    trials = [trial for trial in tries.trials if trial.confirmed or trial.candidate not in lucky]
-    accurate = [trial for trial in trials if trial.pace and tries.holds(trial.loss)]
-    if accurate:
+    """Of what failed on images of its own, what lost least there; else the fastest of those that
+    are accurate enough, else what lost least."""
+    elsewhere = [trial for trial in tries.trials if trial.confirmed]
+    accurate = [trial for trial in tries.trials if trial.pace and tries.holds(trial.drop)]
+    if accurate and not elsewhere:
         return max(accurate, key=lambda trial: trial.pace.ratio if trial.pace else 0.0)
-    judged = [trial for trial in trials if trial.loss]
+    judged = elsewhere or [trial for trial in tries.trials if trial.drop]
     return min(judged, key=lambda trial: trial.loss.points if trial.loss else 0.0)

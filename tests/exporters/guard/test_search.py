@@ -406,9 +406,10 @@ def test_where_a_choice_does_not_hold_elsewhere_what_held_by_more_is_taken(world
     assert lucky
 
 
-def test_what_holds_nowhere_else_is_refused_with_both_figures(world) -> None:
+@pytest.mark.parametrize("storable", [False, True])
+def test_what_holds_nowhere_else_is_refused_with_both_figures(world, storable) -> None:
     world.points, world.errors = needs_d, {"d": 0.2}
-    world.elsewhere = lambda _: 0.9
+    world.elsewhere, world.storable = lambda _: 0.9, storable
     said = r"\+0\.\d0 points.*on other images \+0\.90 points.*allow more \(--max-drop\)"
     with pytest.raises(BudgetError, match=said):
         search(world, search_seconds=1000).run([Candidate()], more_tools=False)
