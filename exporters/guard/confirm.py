@@ -62,30 +62,33 @@ def _surest(tries: Tries, choice: Trial) -> Iterator[Trial]:
     """``choice``, then what should lose less; all of them pass on the first images."""
     yield choice
     seen, given = {choice.candidate}, 1
-    for candidate in (*_held_by_more(tries, choice), *_more_in_float(tries, choice)):
-        if given == _MOST or tries.time_left() <= 0:
+    known = _held_by_more(tries, choice)
+    for candidate in (*known, *_more_in_float(tries, choice)):
+        if given == _MOST or (candidate not in known and tries.time_left() <= 0):
             return
         if candidate in seen:
             continue
         seen.add(candidate)
-        judged = tries.verdict(candidate, "surer than what did not hold on other images")
+        judged = known.get(candidate)
+        if judged is None or not judged.passed:
+            judged = tries.verdict(candidate, "surer than what did not hold on other images")
         if judged.passed:
             given += 1
             yield _small(tries, judged)
 
 
-def _held_by_more(tries: Tries, choice: Trial) -> list[Candidate]:
+def _held_by_more(tries: Tries, choice: Trial) -> dict[Candidate, Trial]:
     """What was tried, was not too slow, and lost less than ``choice``; what lost least first."""
     least = choice.drop.points if choice.drop is not None else 0.0
     found = [
-        (trial.drop.points, trial.candidate)
+        (trial.drop.points, trial)
         for trial in tries.trials
         if trial.drop is not None
         and trial.drop.points < least
         and tries.holds(trial.drop)
         and (trial.passed or trial.pace is None)
     ]
-    return [candidate for _, candidate in sorted(found, key=lambda each: each[0])]
+    return {trial.candidate: trial for _, trial in sorted(found, key=lambda each: each[0])}
 
 
 def _more_in_float(tries: Tries, choice: Trial) -> list[Candidate]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from nnc.errors import BudgetError, InputError
 from nnc.exporters.guard import mixture
 from nnc.exporters.guard import tries as tries_module
 from nnc.exporters.guard.candidate import Candidate
+from nnc.exporters.guard.confirm import confirmed
 from nnc.exporters.guard.drop import Drop, paired_drop
 from nnc.exporters.guard.pace import Pace
 from nnc.exporters.guard.search import Search
@@ -422,3 +423,18 @@ def test_without_other_images_a_choice_is_taken_with_a_warning(world, caplog) ->
     assert trial.passed
     assert trial.confirmed is None
     assert "no held-back images are left to confirm" in caplog.text
+
+
+def test_what_held_by_more_is_taken_also_when_the_time_is_over(world) -> None:
+    """What is known by then needs no more search: only a look at the other images."""
+    world.points = lambda c: 3.0 - 2.6 * ("d" in c.float_nodes) - 0.1 * len(c.float_nodes)
+    world.errors = {"a": 0.4, "d": 0.2}
+    looking = search(world, search_seconds=12)
+    found = looking._found([Candidate()], more_tools=False)
+    surer = replace(found.candidate, float_nodes=(*found.candidate.float_nodes, "add"))
+    looking.trials.append(replace(found, candidate=surer, drop=paired_drop(1, 0, 10_000)))
+    world.now += 1000
+    world.elsewhere = lambda c: 0.2 if c == surer else 0.8
+    trial = confirmed(looking, found)
+    assert trial.candidate == surer
+    assert trial.passed
