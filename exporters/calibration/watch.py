@@ -7,11 +7,11 @@ as many, as fit a fixed budget. The number of images plays no part.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
-from ...runtimes.reasons import short_reason
+from .session import open_session, run_session, with_outputs
+from .sizes import tensor_sizes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,8 +37,8 @@ class Watch:
     def __init__(self, model: ModelProto, tensors: Sequence[str], threads: int = 0) -> None:
         self._tensors = list(tensors)
         outputs = [value.name for value in model.graph.output]
-        with _watched(model, tensors) as watched:
-            self._session = _session(watched, threads)
+        with with_outputs(model, tensors) as watched:
+            self._session = open_session(watched, threads)
         entry = self._session.get_inputs()[0]
         self._input: str = entry.name
         fixed = entry.shape[0] if entry.shape else None
@@ -66,7 +66,7 @@ class Watch:
         places = {name: index for index, name in enumerate(self._tensors)}
         for group in self._groups:
             fetched = [name for name in group if name != self._input]
-            values = dict(zip(fetched, self._run(fetched, images), strict=True))
+            values = dict(zip(fetched, run_session(self._session, fetched, images), strict=True))
             if self._input in group:
                 values[self._input] = images
             for name in group:
@@ -77,17 +77,6 @@ class Watch:
                         raise InputError(_not_finite(name, known=name in places))
                     if name in places:
                         yield places[name], value
-
-    def _run(self, names: list[str], images: Array) -> list[Array]:
-        if not names:
-            return []
-        try:
-            outputs: list[Array] = self._session.run(names, {self._input: images})
-        except Exception as error:
-            raise InputError(
-                f"the model cannot run on the calibration images: {short_reason(error)}"
-            ) from error
-        return outputs
 
     def _regrouped(self, batches: Iterable[Array]) -> Iterator[Array]:
         import numpy as np
@@ -100,7 +89,7 @@ class Watch:
                     "check mean and std"
                 )
             if not self._groups and len(batch):
-                self._plan(batch.shape)
+                self._plan(batch)
             joined = batch if rest is None or not len(rest) else np.concatenate([rest, batch])
             size = self._images or 1
             whole = len(joined) - len(joined) % size
@@ -110,13 +99,13 @@ class Watch:
         if rest is not None and len(rest) and self._fixed is None:
             yield rest
 
-    def _plan(self, shape: tuple[int, ...]) -> None:
+    def _plan(self, batch: Array) -> None:
         """How many images a run takes, and which tensors are fetched together."""
-        from ...runtimes.onnx_model.shapes import infer_shapes
+        import numpy as np
 
         one = self._fixed or 1
-        known = infer_shapes(self._model, {self._input: (one, *shape[1:])})
-        sizes = [_elements(known.get(name)) for name in self._fetched]
+        images = np.resize(batch, (one, *batch.shape[1:]))
+        sizes = tensor_sizes(self._model, self._fetched, self._input, images)
         self._images = one
         while self._fixed is None and self._images < MOST_IMAGES:
             if 2 * self._images * sum(sizes) > _BUDGET:
@@ -129,52 +118,6 @@ class Watch:
                 self._groups.append([])
                 held = size * self._images // one
             self._groups[-1].append(name)
-
-
-@contextmanager
-def _watched(model: ModelProto, tensors: Sequence[str]) -> Iterator[ModelProto]:
-    """``model`` itself, which may be large, with ``tensors`` among its outputs for the while."""
-    from onnx import TensorProto, helper
-
-    graph = model.graph
-    before = len(graph.output)
-    known = {value.name for value in (*graph.output, *graph.input)}
-    graph.output.extend(
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
-        for name in tensors
-        if name not in known
-    )
-    try:
-        yield model
-    finally:
-        del graph.output[before:]
-
-
-def _session(model: ModelProto, threads: int) -> Any:
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = threads
-    # Both would keep the largest run's memory until the end.
-    options.enable_cpu_mem_arena = False
-    options.enable_mem_pattern = False
-    try:
-        return ort.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # ONNX Runtime's own exceptions share no public base class
-        raise InputError(f"ONNX Runtime cannot load the model: {short_reason(error)}") from error
-
-
-def _elements(shape: Sequence[int | None] | None) -> int:
-    """Values in a tensor; one whose shape cannot be told is fetched alone."""
-    if shape is None or None in shape:
-        return _BUDGET
-    elements = 1
-    for size in shape:
-        elements *= size or 0
-    return elements
 
 
 def _not_finite(name: str, *, known: bool) -> str:
