@@ -58,7 +58,8 @@ def nothing_holds(tries: Tries) -> BudgetError:
     ]
     ways = [f"allow more ({', '.join(allow)})"]
     if not best.candidate.weights_only:
-        ways.insert(0, "give the search longer (--search-seconds)")
+        if tries.ran_out or not limits.search_seconds:
+            ways.insert(0, "give the search longer (--search-seconds)")
         if best.pace is not None and best.pace.slower and tries.small:
             ways.append("store the weights alone in int8 (--weights-only)")
     return BudgetError(

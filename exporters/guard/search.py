@@ -23,6 +23,9 @@ _HELPS = 0.9
 _TOOLS_SHARE = 0.4
 """Of the search, the most that trying tools may take."""
 
+_CALIBRATIONS_SHARE = 0.3
+"""Of the search, the most that choosing a calibration may take."""
+
 
 class Search(Tries):
     """Tries candidates until one holds the limits, and then whether less of it will do."""
@@ -45,7 +48,6 @@ class Search(Tries):
 
     def _found(self, first: Sequence[Candidate], *, more_tools: bool) -> Trial:
         start = self._nearest(first)
-        self.start_clock()
         trial = self.verdict(start, "whole network in int8")
         if trial.passed:
             able = self.timed and self.limits.search_seconds
@@ -80,9 +82,20 @@ class Search(Tries):
         return trial
 
     def _nearest(self, candidates: Sequence[Candidate]) -> Candidate:
+        """The candidate whose answers are nearest to float's; the first where time is short.
+
+        The clock starts when the images have been looked at, which any calibration takes.
+        """
         if len(candidates) == 1:
+            self.start_clock()
             return candidates[0]
-        return min(candidates, key=lambda each: self.divergence(each, "which calibration"))
+        found = {candidates[0]: self.divergence(candidates[0], "which calibration")}
+        self.start_clock()
+        with self.within(_CALIBRATIONS_SHARE * self.time_left()), suppress(OutOfTimeError):
+            for each in candidates[1:]:
+                self.check_time()
+                found[each] = self.divergence(each, "which calibration")
+        return min(found, key=lambda each: found[each])
 
     def _with_tools(self, trial: Trial) -> Trial:
         """Add the tools that bring the answers nearer to the float model's, until it is enough."""

@@ -69,6 +69,8 @@ class Tries:
         self._paces: dict[tuple[str, ...], Pace] = {}
         self._task, self._clock = task, clock
         self._deadline = float("inf")
+        self.ran_out = False
+        """Whether there was more to try than time."""
 
     @property
     def timed(self) -> bool:
@@ -147,6 +149,7 @@ class Tries:
     def check_time(self) -> None:
         """End the search where its time is over."""
         if self._clock() > self._deadline:
+            self.ran_out = True
             raise OutOfTimeError
 
     def time_left(self) -> float:

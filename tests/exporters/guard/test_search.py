@@ -438,3 +438,24 @@ def test_what_held_by_more_is_taken_also_when_the_time_is_over(world) -> None:
     trial = confirmed(looking, found)
     assert trial.candidate == surer
     assert trial.passed
+
+
+def test_choosing_a_calibration_leaves_time_for_the_rest(world) -> None:
+    world.seconds_a_build = 20
+    world.points = lambda c: 0.4 if c.calibration == "minmax" else 0.1
+    looking = search(world, search_seconds=60)
+    names = ("minmax", "entropy", "mse", "percentile")
+    trial = looking.run([Candidate(name) for name in names], more_tools=True)
+    judged = [each.candidate.calibration for each in looking.trials if each.divergence is not None]
+    assert judged == ["minmax", "entropy"]
+    assert trial.candidate.calibration == "entropy"
+
+
+def test_longer_is_advised_only_where_time_was_short(world) -> None:
+    world.points = lambda c: 7.0
+    with pytest.raises(BudgetError) as short:
+        search(world, search_seconds=3).run([Candidate()], more_tools=True)
+    with pytest.raises(BudgetError) as enough:
+        search(world, search_seconds=10_000).run([Candidate()], more_tools=True)
+    assert "give the search longer" in str(short.value)
+    assert "give the search longer" not in str(enough.value)
