@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..errors import InputError
+from ..runtimes.cpu import int8_target
 from .calibration.grid import SIGNED, UNSIGNED, Grid
 
 __all__ = ["PROFILES", "TARGETS", "TENSORRT", "Profile", "choose_profile"]
@@ -49,8 +50,6 @@ TARGETS: tuple[str, ...] = ("auto", *PROFILES)
 TENSORRT = Profile("tensorrt", signed_activations=True, reduce_range=False, symmetric=True)
 """Explicit quantisation as TensorRT takes it: no zero points."""
 
-_VNNI = {"vnni", "avx_vnni", "avxvnni", "avx512_vnni", "avx512vnni"}
-
 
 def choose_profile(target: str, instruction_sets: Collection[str], machine: str) -> Profile:
     """The profile for ``target``; ``auto`` goes by this CPU's instruction sets and machine name.
@@ -61,8 +60,4 @@ def choose_profile(target: str, instruction_sets: Collection[str], machine: str)
         if target not in PROFILES:
             raise InputError(f"unknown target '{target}': expected one of {', '.join(TARGETS)}")
         return PROFILES[target]
-    if machine.lower() in ("aarch64", "arm64"):
-        return PROFILES["arm64"]
-    if _VNNI & {name.lower() for name in instruction_sets}:
-        return PROFILES["vnni"]
-    return PROFILES["avx2"]
+    return PROFILES[int8_target(instruction_sets, machine)]

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from .cpu import arm_name, topology_cores
 from .gpu.driver import first_device
 
 __all__ = [
@@ -44,9 +45,12 @@ _FLAGS = {
     "amx_bf16": "amx_bf16",
     "asimd": "neon",
     "neon": "neon",
+    "asimdhp": "fp16",
     "asimddp": "dotprod",
     "i8mm": "i8mm",
     "sve": "sve",
+    "sve2": "sve2",
+    "sme": "sme",
     "bf16": "bf16",
     # macOS (sysctl) spells them otherwise.
     "avx1.0": "avx",
@@ -149,13 +153,14 @@ def gpu_names() -> list[str]:
 
 
 def _cpu_model() -> str:
-    for line in _read(_CPUINFO).splitlines():
+    cpuinfo = _read(_CPUINFO)
+    for line in cpuinfo.splitlines():
         key, _, value = line.partition(":")
         if key.strip().lower() in ("model name", "hardware") and value.strip():
             return value.strip()
     if sys.platform == "darwin" and (brand := _sysctl("machdep.cpu.brand_string")):
         return brand
-    return platform.processor() or platform.machine() or "unknown"
+    return arm_name(cpuinfo) or platform.processor() or platform.machine() or "unknown"
 
 
 def _physical_cores() -> int | None:
@@ -170,7 +175,7 @@ def _physical_cores() -> int | None:
             package = value.strip()
         elif key.strip() == "core id":
             cores.add((package, value.strip()))
-    return len(cores) or None
+    return len(cores) or topology_cores()
 
 
 def _usable_cores() -> int | None:

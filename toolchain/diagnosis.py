@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ..runtimes.cpu import int8_target
 from ..runtimes.environment import describe_environment
 from ..runtimes.install import install_command
 from .tensorrt_state import TensorRtState, tensorrt_states
@@ -30,6 +31,7 @@ NEEDS = (
     _Need("PyTorch", "train, prune, export, bench .safetensors", ("torch", "torchvision"), "train"),
     _Need("ONNX export", "export", ("torch", "onnxscript", "onnx"), "train"),
     _Need("ONNX Runtime", "quantise, bench .onnx, export", ("onnxruntime", "onnx"), "cpu"),
+    _Need("figures", "report .html, scan, experiment", ("matplotlib",), "report"),
     _Need("TensorRT", "quantise --backend trt, bench .engine", ("tensorrt",), "trt"),
     _Need("TensorRT for RTX", "quantise --backend trt, bench .engine", ("tensorrt_rtx",), "rtx"),
 )
@@ -69,6 +71,8 @@ class Diagnosis:
     providers: tuple[str, ...]
     torch_cuda: str | None
     tensorrt: tuple[TensorRtState, ...]
+    int8_target: str
+    """What ``nnc quantise --target auto`` makes files for here."""
     problems: tuple[str, ...]
     hints: tuple[str, ...] = ()
     """What might be added; nothing is wrong without it."""
@@ -111,6 +115,7 @@ def diagnose() -> Diagnosis:
         providers=providers,
         torch_cuda=torch_cuda,
         tensorrt=tensorrt,
+        int8_target=int8_target(environment["instruction_sets"]),
         problems=tuple(problems),
         hints=tuple(hints),
     )

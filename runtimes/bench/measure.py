@@ -11,7 +11,8 @@ from ... import __version__
 from ...progress import SILENT, Progress
 from ..accuracy.accuracy import Accuracy, TestPart
 from ..artifact import NO_OVERRIDES, CardOverrides
-from ..environment import describe_environment
+from ..cpu import int8_target
+from ..environment import describe_environment, instruction_sets
 from ..file_facts import size_facts
 from ..gpu.latency import UNSTEADY
 from ..verdicts.row_names import row_names
@@ -149,6 +150,7 @@ def _warnings(
             yield f"holds the same bytes as {title}"
             break
     yield from subject.notes
+    yield from _other_kernels(subject)
     if accuracy is not None:
         yield from accuracy.warnings
     for one in latencies:
@@ -158,6 +160,21 @@ def _warnings(
                 "else runs on the GPU, or its clock changes; measure again with clocks locked"
             )
             break
+
+
+def _other_kernels(subject: Subject) -> Iterator[str]:
+    """A line where an int8 file was made for the int8 kernels of another kind of CPU."""
+    made_for = [
+        stage.settings.get("target")
+        for stage in subject.artifact.card.history
+        if stage.name == "quantise" and stage.settings.get("backend") == "ort"
+    ]
+    here = int8_target(instruction_sets())
+    if subject.device == "cpu" and made_for and made_for[-1] not in (None, here):
+        yield (
+            f"was made for the int8 kernels of {made_for[-1]}, and measured with those of {here}: "
+            "there both its accuracy and its latency may differ"
+        )
 
 
 def _too_wide(titles: Sequence[str], figures: Sequence[Sequence[Latency]]) -> Iterator[str]:

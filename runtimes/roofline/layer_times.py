@@ -97,6 +97,10 @@ class _Tracer:
         layers = [None if node is None else self._layer(node) for node in origins]
         own = {name for name in layers if name is not None}
         made_by: dict[str, str] = {}
+        readers: dict[str, set[str | None]] = {}
+        for node, layer in zip(nodes, layers, strict=True):
+            for source in node.inputs:
+                readers.setdefault(source, set()).add(layer)
         for index, node in enumerate(nodes):
             name = layers[index]
             if name is not None and _is_product(node.op) and not _is_product(self._costs[name].op):
@@ -104,16 +108,20 @@ class _Tracer:
                 layers[index] = self._product_before(name, own) or name
             elif origins[index] is None and node.op not in (*_LAYOUT, *_AS_WRITTEN):
                 before = [made_by[source] for source in node.inputs if source in made_by]
-                layers[index] = self._taken_apart(before, own)
+                after_it = {name for made in node.outputs for name in readers.get(made, ())}
+                layers[index] = self._taken_apart(before, own, after_it)
             after = layers[index] or next((made_by[n] for n in node.inputs if n in made_by), None)
             made_by.update((made, after) for made in node.outputs if after is not None)
         return layers
 
-    def _taken_apart(self, before: Sequence[str], own: Iterable[str]) -> str | None:
+    def _taken_apart(
+        self, before: Sequence[str], own: Iterable[str], after: set[str | None]
+    ) -> str | None:
         """The layer of a nameless node, one of several that an operator was taken apart into.
 
-        ``before`` are the layers that it reads. It belongs to one of these that has more nodes than
-        its first, else to one that reads them and has no node of its own.
+        ``before`` are the layers that it reads, ``after`` those that read it. It belongs to one of
+        the former that has more nodes than its first, else to one that reads them and has no node
+        of its own, else to the only one that reads it.
         """
         for name in before:
             if len(self._costs[name].makes) > 1:
@@ -123,7 +131,7 @@ class _Tracer:
             reads = {name for tensor in cost.makes for name in self._makers[tensor].input}
             if cost.name not in own and made & reads:
                 return cost.name
-        return None
+        return next(iter(after)) if len(after) == 1 else None
 
     def _origin(self, node: TimedNode) -> onnx.NodeProto | None:
         """The node of the model that an executed one is, or ends with."""

@@ -12,10 +12,16 @@ Environment = Mapping[str, Any]
 NO_MACHINE = ("versions", "machine", "python")
 """Entries of the environment that say nothing of the machine itself, or not in words."""
 
+_OF_THE_CPU = ("cpu", "architecture", "instruction_sets")
+
 
 def same_machine(old: Environment, new: Environment) -> bool:
-    """Whether both results name the same machine; False where either names none."""
-    return old.get("machine") is not None and old.get("machine") == new.get("machine")
+    """Whether both results name the same machine and the same CPU; False where either names none.
+
+    Machines without an id of their own, such as containers, may have one name in common.
+    """
+    named = old.get("machine") is not None and old.get("machine") == new.get("machine")
+    return named and all(old.get(entry) == new.get(entry) for entry in _OF_THE_CPU)
 
 
 def machine_differences(old: Environment, new: Environment) -> tuple[str, ...]:

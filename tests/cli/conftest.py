@@ -113,7 +113,7 @@ def foreign_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained MobileNetV2 as a checkpoint."""
-    import torch
+    torch = pytest.importorskip("torch")
 
     from nnc import models
 

@@ -44,7 +44,7 @@ def card() -> ModelCard:
 
 def randomised(name: str, seed: int = 0):
     """A network whose batch-norm parameters and statistics are all away from their defaults."""
-    import torch
+    torch = pytest.importorskip("torch")
 
     from nnc.models import build
 

@@ -41,6 +41,7 @@ def _lines(found: Diagnosis) -> list[str]:
             lines.append(f"  {key.removesuffix('_bytes').replace('_', ' '):18} {text}")
     if not found.environment["gpus"]:
         lines.append(f"  {'gpus':18} none that nvidia-smi or CUDA's driver knows")
+    lines.append(f"  {'int8 target':18} {found.int8_target}")
     lines.append("backends")
     for backend in found.backends:
         state = "yes" if backend.available else f"no: lacks {', '.join(backend.missing)}"

@@ -9,6 +9,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, cast
 
 from ...errors import MissingError
+from ...runtimes.install import install_command
 from ...whole_files import write_whole
 from .plain_text import one_line
 
@@ -82,7 +83,7 @@ def check_drawing() -> None:
     except ImportError as error:
         raise MissingError(
             "figures need the package matplotlib, which is not installed; add it with: "
-            'pip install "nnc-toolchain[train]" (from a clone: pip install -e ".[train]")'
+            f"{install_command('report')}"
         ) from error
 
 

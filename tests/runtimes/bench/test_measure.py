@@ -15,13 +15,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import onnx
 import pytest
 
 from nnc import __version__
 from nnc.errors import InputError
+from nnc.model_card import ModelCard, Stage
 from nnc.runtimes.accuracy.accuracy import predict
 from nnc.runtimes.accuracy.packed import unpack
 from nnc.runtimes.bench import BenchSettings, bench, measure
+from nnc.runtimes.onnx_model.files import read_properties, write_properties
 from nnc.runtimes.preprocess import normalise
 from nnc.runtimes.registry import open_runtime
 
@@ -188,6 +191,20 @@ def test_the_same_bytes_under_two_names_are_measured_with_a_warning(tiny):
         [],
         ["holds the same bytes as a.onnx"],
     ]
+
+
+def test_int8_for_another_cpu_is_measured_with_a_warning(tiny, monkeypatch):
+    path = tiny("net.onnx")
+    model = onnx.load(path)
+    card = ModelCard.from_properties(read_properties(model), "net.onnx")
+    stage = Stage("quantise", {"backend": "ort", "target": "arm64"})
+    write_properties(model, card.then(stage).to_properties())
+    onnx.save(model, path)
+    for here, told in (("arm64", 0), ("avx2", 1)):
+        monkeypatch.setattr(measure, "int8_target", lambda _sets, here=here: here)
+        (file,) = bench([path], QUICK, None).to_json()["files"]
+        assert len(file["warnings"]) == told
+    assert file["warnings"][0].startswith("was made for the int8 kernels of arm64, and measured")
 
 
 def test_files_of_one_name_are_told_apart_in_warnings(tiny, tmp_path):

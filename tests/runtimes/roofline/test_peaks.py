@@ -20,9 +20,9 @@ def test_a_fresh_process_measures_them():
     cpus = {1: sorted(os.sched_getaffinity(0))[:1]} if hasattr(os, "sched_getaffinity") else {}
     (peak,) = measure_peaks([1], cpus=cpus, seconds=0.02)
     # Between the slowest machine that runs this and what no core has.
-    assert 1e8 < peak.flops_per_s < 1e13
-    assert 1e8 < peak.int8_ops_per_s < 1e14
-    assert 1e8 < peak.bytes_per_s < 1e13
+    assert 1e7 < peak.flops_per_s < 1e13
+    assert 1e7 < peak.int8_ops_per_s < 1e14
+    assert 1e7 < peak.bytes_per_s < 1e13
     assert (peak.cache_bytes is None) is (peak.cache_bytes_per_s is None)
     found = json.loads(json.dumps(peak.to_json()))
     assert list(found) == [

@@ -116,6 +116,16 @@ def test_times_of_different_machines_are_refused_and_the_rest_is_compared():
     assert verdict["verdict"] == "not shown"
 
 
+@pytest.mark.parametrize("entry", ["cpu", "architecture", "instruction_sets"])
+def test_one_identity_with_two_cpus_is_of_two_machines(entry):
+    def other(result):
+        result["environment"][entry] = ["sve"] if entry == "instruction_sets" else "Neoverse-N1"
+
+    found = compare(OLD, spoilt(OLD, other))
+    assert len(found.machine_differences) == 1
+    assert _last(found).latency.verdict == "not comparable"
+
+
 def test_a_result_that_names_no_machine_is_of_none():
     def unnamed(result):
         result["environment"].pop("machine")
