@@ -29,7 +29,8 @@ PASSES: tuple[str, ...] = (*FOLDING, *SHAPING)
 
 INT8: tuple[str, ...] = (
     *("spelling", "full_pads", "norm_conv", "scale_shift", "wide_groups", "full_lanes"),
-    *("folded_rows", "four_channels", "tiled_gates", "dead_code"),
+    *("folded_rows", "four_channels", "tiled_gates", "linear_gemm"),
+    "dead_code",
 )
 """After the others, for a model about to be quantised: slower in float, faster in int8."""
 

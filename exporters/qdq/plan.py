@@ -197,8 +197,10 @@ def _hindered_layer(node: NodeProto, known: Mapping[str, TensorProto]) -> str:
     weight = known.get(node.input[1])
     has_bias = len(node.input) > 2 and bool(node.input[2])
     bias = known.get(node.input[2]) if has_bias else None
-    if weight is None or (has_bias and bias is None):
-        return "its weights are computed, not constant"
+    if weight is None:
+        return _without_weights(node, known)
+    if has_bias and bias is None:
+        return "its bias is computed, not constant"
     if weight.data_type != TensorProto.FLOAT or node.input[0] in known:
         return "its weights are not float32, or its input is constant"
     if node.op_type == "Conv":
@@ -213,6 +215,14 @@ def _hindered_layer(node: NodeProto, known: Mapping[str, TensorProto]) -> str:
     if bias is not None and (attribute(node, "beta", 1.0) != 1.0 or prod(bias.dims) != outputs):
         return "the int8 kernel adds a bias with one number for each output, as it is"
     return ""
+
+
+def _without_weights(node: NodeProto, known: Mapping[str, TensorProto]) -> str:
+    if node.op_type == "Conv":
+        return "its weights are computed, not constant"
+    if node.input[0] in known:
+        return "its constant is the first operand; an int8 layer has its weights as the second"
+    return "both of its operands are activations; an int8 layer has constant weights"
 
 
 def _hindered_pad(node: NodeProto, known: Mapping[str, TensorProto]) -> str:
