@@ -1,4 +1,4 @@
-"""Follow channels through the layers that only move them: Concat, Split and channel shuffles."""
+"""Follow channels through the layers that only move them: Concat, Split, Slice and shuffles."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def find_shuffles(
 def moved_channels(
     graph: GraphProto, shuffles: dict[str, tuple[list[NodeProto], list[int]]], model: ModelProto
 ) -> Moves:
-    """Trace the channels around ``shuffles``, and through the Concat and Split nodes they touch."""
+    """Trace the channels around ``shuffles``, and through what joins or parts them."""
     types = tensor_types(model)
     moves = Moves()
     inside = {node.output[0]: output for output, (nodes, _) in shuffles.items() for node in nodes}
@@ -112,6 +112,9 @@ def moved_channels(
         elif node.op_type == "Concat":
             parts = [atoms(name) for name in node.input]
             made = None if None in parts else [[a for part in parts for a in part or ()]]
+        elif node.op_type == "Slice":
+            given, part = atoms(node.input[0]), _channel_slice(graph, node)
+            made = None if given is None or part is None else [given[part]]
         else:
             made = _split(graph, node, atoms(node.input[0]))
         if made is None:
@@ -124,7 +127,7 @@ def moved_channels(
 def _around(
     graph: GraphProto, shuffles: dict[str, tuple[list[NodeProto], list[int]]]
 ) -> list[NodeProto]:
-    """Shuffles, and the Concat and Split nodes joined to them, in graph order."""
+    """Shuffles, and what joins or parts their channels, in graph order."""
     chosen = {node.output[0] for nodes, _ in shuffles.values() for node in nodes}
     grown = True
     while grown:
@@ -132,14 +135,31 @@ def _around(
         inputs = {n for node in graph.node if node.output[0] in chosen for n in node.input}
         outputs = {n for node in graph.node if node.output[0] in chosen for n in node.output}
         for node in graph.node:
-            if node.output[0] in chosen or node.op_type not in ("Concat", "Split"):
-                continue
-            if attribute(node, "axis", 0) != 1:
+            if node.output[0] in chosen or not _moves(graph, node):
                 continue
             if inputs & set(node.output) or outputs & set(node.input):
                 chosen.add(node.output[0])
                 grown = True
     return [node for node in graph.node if node.output[0] in chosen]
+
+
+def _moves(graph: GraphProto, node: NodeProto) -> bool:
+    """Whether the node joins or parts channels."""
+    if node.op_type == "Slice":
+        return _channel_slice(graph, node) is not None
+    return node.op_type in ("Concat", "Split") and attribute(node, "axis", 0) == 1
+
+
+def _channel_slice(graph: GraphProto, node: NodeProto) -> slice | None:
+    """The consecutive channels that a Slice takes; None where its bounds are not constant, or are
+    those of other axes."""
+    if len(node.input) < 4:
+        return None
+    given = [constant(graph, name) for name in node.input[1:] if name]
+    if any(value is None or value.size != 1 for value in given):
+        return None
+    start, end, axis, *step = (int(value.item()) for value in given if value is not None)
+    return slice(start, end) if axis == 1 and step in ([], [1]) else None
 
 
 def _split(graph: GraphProto, node: NodeProto, given: list[Atom] | None) -> list[list[Atom]] | None:

@@ -1,11 +1,11 @@
 """Compile channel shuffles away: order each layer's filters so that nothing needs shuffling.
 
 Between the layers of a ShuffleNet, channels are only moved about: concatenated, shuffled
-(Reshape, Transpose, Reshape), split. Every channel that a layer makes is read by one later layer in
-the end, and the order within a layer is free as long as the weights on both sides agree. So the
-filters of each layer are sorted by who reads them; one Split hands each reader its part, one Concat
-gathers what a reader needs, and the shuffles are gone. The outputs stay what they were, up to the
-order of floating-point sums.
+(Reshape, Transpose, Reshape), split or sliced. Every channel that a layer makes is read by one
+later layer in the end, and the order within a layer is free as long as the weights on both sides
+agree. So the filters of each layer are sorted by who reads them; one Split hands each reader its
+part, one Concat gathers what a reader needs, and the shuffles are gone. The outputs stay what they
+were, up to the order of floating-point sums.
 """
 
 from __future__ import annotations
