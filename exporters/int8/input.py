@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import InputError
 from ...runtimes.reasons import short_reason
-from ..passes import INT8, PASSES, run_passes
+from ..passes import INT8, PASSES, RESOLVING, run_passes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ def prepare(
     _refuse_quantised(model, source)
     _refuse_stored(model, source)
     model = _raise_opset(model, source)
-    run_passes(model, ("constants", "computed_constants", *PASSES))
+    run_passes(model, (*RESOLVING, *PASSES))
     input_shape(model, source)
     _refuse_weights(model, source)
     run_passes(model, passes)

@@ -16,7 +16,10 @@ from .graph import PassResult
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["FOLDING", "INT8", "PASSES", "SHAPING", "PassResult", "run_passes"]
+__all__ = ["FOLDING", "INT8", "PASSES", "RESOLVING", "SHAPING", "PassResult", "run_passes"]
+
+RESOLVING: tuple[str, ...] = ("constants", "computed_constants", "static_shapes", "flat_gathers")
+"""Store what other exporters leave to be computed; before the others, for a model of any file."""
 
 FOLDING: tuple[str, ...] = ("strip_metadata", "constants", "batch_norm")
 """Fold what is constant. Removal of channels comes after these and before the rest: channel
