@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import InputError
-from ..passes import run_passes
+from ..passes import flat_gathers, run_passes
+from ..passes.computed_constants import fold
 from ..passes.graph import attribute
+from ..passes.static_shapes import settle as settle_shapes
 from .analyse import settle
 from .cut import Cut
 from .dead import folds, living, read_weights, topped_up
+from .sharing import equal_as_one, join, separate, shared_constants
 from .values import Values, constant_channels
 from .walk import check_finite, walk
 
@@ -68,7 +71,43 @@ def compact(model: ModelProto, *, round_to: int = 1) -> Compaction:
     """
     if not 1 <= round_to <= 1024:
         raise InputError(f"round_to = {round_to}: expected 1 to 1024")
+    _resolve(model)
+    view, copies = _best_view(model, round_to)
+    state, stays = view.state, view.stays
+    layers = _layer_cuts(state, stays)
+    zeroed = _zeroed(state, view.alive)
+    removes = any(not stays[entry.labels].all() for entry in state.entries)
+    if removes:
+        _remove(state, view.values, stays)
+    equal_as_one(model, copies)
+    if removes:
+        run_passes(model, ["dead_code"])
+    spared = len(np.unique(view.roots[stays & ~view.alive]))
+    return Compaction(layers, view.unprunable, spared, zeroed)
+
+
+def _resolve(model: ModelProto) -> None:
+    """Store what is computed from constants or settled shapes, where the file does not grow."""
     run_passes(model, ["constants"])
+    folded = (fold(model, grow=False), settle_shapes(model, grow=False), flat_gathers.apply(model))
+    if any(result.changed for result in folded):
+        equal_as_one(model, set(folded[0].changes))
+        run_passes(model, ["dead_code"])
+
+
+@dataclass(frozen=True)
+class _View:
+    """What one walk says: what of the graph lives, and what is to stay."""
+
+    state: Walk
+    unprunable: tuple[Unprunable, ...]
+    values: Values
+    roots: Array
+    alive: Array
+    stays: Array
+
+
+def _view(model: ModelProto, round_to: int) -> _View:
     state = walk(model)
     check_finite(state)
     unprunable = settle(state)
@@ -76,12 +115,45 @@ def compact(model: ModelProto, *, round_to: int = 1) -> Compaction:
     values = constant_channels(state, state.constants)
     alive = living(state, values, roots)
     stays = topped_up(state, roots, alive, round_to)
-    layers = _layer_cuts(state, stays)
-    zeroed = _zeroed(state, alive)
-    if any(not stays[entry.labels].all() for entry in state.entries):
-        _remove(state, values, stays)
-    spared = len(np.unique(roots[stays & ~alive]))
-    return Compaction(layers, unprunable, spared, zeroed)
+    return _View(state, unprunable, values, roots, alive, stays)
+
+
+def _best_view(model: ModelProto, round_to: int) -> tuple[_View, dict[str, str]]:
+    """Of what is shared, let all, only vectors (biases, for the most part) or nothing be looked at
+    reader by reader: whatever makes the smallest file. ``model`` is left so; the copies in it."""
+    shared = shared_constants(model)
+    vectors = [name for name, vector in shared.items() if vector]
+    best, least = 0, None
+    choices: list[list[str]] = [
+        list(one) for one in dict.fromkeys((tuple(shared), tuple(vectors), ()))
+    ]
+    for index, names in enumerate(choices):
+        copies = separate(model, names)
+        view = _view(model, round_to)
+        if len(choices) == 1:
+            return view, copies
+        size = _numbers_left(view, copies)
+        if least is None or size < least:
+            best, least = index, size
+        join(model, copies)
+    copies = separate(model, choices[best])
+    return _view(model, round_to), copies
+
+
+def _numbers_left(view: _View, copies: dict[str, str]) -> int:
+    """How many numbers the constants will hold, those equal by then counted once."""
+    masks: dict[str, list[tuple[int, bytes]]] = {}
+    left = {name: np.array(value.shape) for name, value in view.state.constants.items()}
+    for entry in view.state.entries:
+        kept = view.stays[entry.labels]
+        left[entry.parameter][entry.axis] = kept.sum()
+        if not kept.all():
+            masks.setdefault(entry.parameter, []).append((entry.axis, kept.tobytes()))
+    counted = {
+        (copies.get(name, name), *sorted(masks.get(name, ()))): int(np.prod(sizes))
+        for name, sizes in left.items()
+    }
+    return sum(counted.values())
 
 
 def _layer_cuts(state: Walk, stays: Array) -> tuple[LayerCut, ...]:
@@ -130,7 +202,6 @@ def _remove(state: Walk, values: Values, stays: Array) -> None:
         tensors[name].CopyFrom(numpy_helper.from_array(np.ascontiguousarray(weight), name))
     _rebuild(state, cut)
     del graph.value_info[:]
-    run_passes(state.model, ["dead_code"])
 
 
 def _fold(reader: Reader, values: Values, cut: Cut) -> None:

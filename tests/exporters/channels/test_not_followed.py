@@ -123,7 +123,7 @@ STAY = {
     build.__name__: build
     for build in (
         softmax, layer_norm, group_norm, mean_over_channels, matmul_of_two, strided_channels,
-        squeezed_without_axes, counted, measured, measured_inside, read_inside, resized_by_another,
+        squeezed_without_axes, counted, measured_inside, read_inside, resized_by_another,
         channels_as_indices, whole_numbers, batch_into_rows, as_sequence,
         grouped_transposed, depth_to_space,
     )
@@ -196,3 +196,9 @@ def test_a_padding_made_of_channels_keeps_them():
     y = net.add("Pad", net.conv("x", 3, 8, dead=[1]), net.ints(0, 0, 1, 1, 0, 0, 1, 1), value)
     done = compacted(net.model(net.conv(y, 8, 4), shape=(1, 3, 6, 6)))
     assert "Pad" in done.pinned
+
+
+def test_a_number_of_channels_that_is_computed_with_keeps_its_value():
+    net = Net()
+    done = compacted(net.model(net.conv(measured(net, first(net)), 8, 4)))
+    assert done.shape("first")[0] == 5

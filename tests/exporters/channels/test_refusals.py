@@ -36,9 +36,18 @@ def test_shared_weights_leave_only_together():
 def test_a_weight_that_something_else_reads_stays():
     net = Net()
     x = first(net)
-    size = net.add("ReduceMean", "first", keepdims=0)
+    product = net.add("Mul", net.add("ReduceMax", "x", keepdims=0), "first")
+    size = net.add("ReduceMean", product, keepdims=0)
     done = compacted(net.model(net.add("Mul", net.conv(x, 8, 4), size)))
     assert done.shape("first")[0] == 8
+
+
+def test_a_weight_that_a_constant_is_made_of_as_well_leaves():
+    net = Net()
+    x = first(net)
+    size = net.add("ReduceMean", "first", keepdims=0)
+    done = compacted(net.model(net.add("Mul", net.conv(x, 8, 4), size)))
+    assert done.shape("first")[0] == 5
 
 
 @pytest.mark.parametrize("kind", ["filter", "neuron", "slice"])
