@@ -6,12 +6,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, NncError
+from ..errors import InputError
 from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
 from ..whole_files import check_input, check_output, sha256_of
 from .packages import need
 from .passes import SHAPING, run_passes
+from .same_outputs import (
+    HALF_RELATIVE_DIFFERENCE,
+    LARGEST_RELATIVE_DIFFERENCE,
+    compare_outputs,
+    outputs_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,12 +37,6 @@ __all__ = [
     "FileFacts",
     "compact_file",
 ]
-
-LARGEST_RELATIVE_DIFFERENCE = 1e-4
-"""max|a - b| / max|a| between the outputs before and after; more is a wrong graph."""
-
-HALF_RELATIVE_DIFFERENCE = 1e-2
-"""The same for outputs in half precision, whose sums depend on their order that much."""
 
 IMAGES = 4
 """Random images that the outputs are compared on."""
@@ -70,6 +70,10 @@ class CompactResult:
     max_abs_difference: float | None
     max_relative_difference: float | None
     """Over the outputs that are floating-point numbers; None where there is none to compare."""
+    input_scale: float
+    """Standard deviation of the random inputs that this was measured on: less than one where the
+    model's own rounding is too large on such."""
+    allowed_relative_difference: float
     removed: tuple[LayerCut, ...]
     unprunable: tuple[Unprunable, ...]
     spared: int
@@ -103,7 +107,8 @@ def compact_file(
     Both are run on the same random images, drawn by ``seed``. ``round_to`` keeps some dead channels
     so that layers have a multiple of it. Raises InputError for a bad file or NaN weights,
     MissingError where ONNX Runtime is not installed, NncError (and writes nothing) where the
-    outputs differ by more than `LARGEST_RELATIVE_DIFFERENCE`.
+    outputs differ by more than `LARGEST_RELATIVE_DIFFERENCE` and the model's own rounding
+    (`compare_outputs`).
     """
     need("comparing the outputs", "onnxruntime")
     from ..runtimes.onnx_model.files import (
@@ -121,14 +126,14 @@ def compact_file(
         loaded = load_model(model)
         images = _images(loaded, seed)
         before = _facts(loaded, stored_bytes(model))
-        expected = _outputs(str(model), images, model)
+        expected = outputs_of(str(model), images, model)
         task.advance(note="looking for dead channels")
         compaction = compact(loaded, round_to=round_to)
         shaped = run_passes(loaded, ("constants", *SHAPING))
         task.advance(note="comparing the outputs")
-        absolute, relative = _difference(
-            expected, _outputs(loaded.SerializeToString(), images, model)
-        )
+        likeness = compare_outputs(model, images, expected, loaded.SerializeToString())
+        absolute = likeness.max_abs_difference
+        relative = likeness.max_relative_difference
         task.advance()
         properties = read_properties(loaded)
         card = ModelCard.from_properties(properties, str(model)) if properties else None
@@ -160,6 +165,8 @@ def compact_file(
             for result in shaped
             if result.name in SIMPLER and result.changed
         },
+        input_scale=likeness.input_scale,
+        allowed_relative_difference=likeness.allowed,
         odd_layers=sum(cut.after % FAST_MULTIPLE != 0 for cut in compaction.layers),
     )
 
@@ -190,53 +197,3 @@ def _images(model: ModelProto, seed: int) -> dict[str, Array]:
         ]
         feeds[spec.name] = generator.standard_normal(shape).astype(spec.dtype)
     return feeds
-
-
-def _outputs(model: str | bytes, images: dict[str, Array], path: Path) -> list[Array]:
-    """What a model, in a file or in memory, makes of the images; ``path`` names it in errors."""
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    # One run does not repay a second, rearranged copy of the weights.
-    options.enable_cpu_mem_arena = False
-    options.add_session_config_entry("session.disable_prepacking", "1")
-    try:
-        session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        outputs: list[Array] = session.run(None, images)
-    # ONNX Runtime's own exceptions have no base but Exception.
-    except Exception as error:
-        lines = str(error).strip().splitlines() or [repr(error)]
-        raise InputError(f"ONNX Runtime cannot run {path}: {lines[0]}") from error
-    return outputs
-
-
-def _difference(expected: list[Array], found: list[Array]) -> tuple[float | None, float | None]:
-    """Largest absolute and relative difference; None where no output can be compared."""
-    import numpy as np
-
-    absolute: float | None = None
-    relative: float | None = None
-    for before, after in zip(expected, found, strict=True):
-        # Sequences, as classifiers of other tools give them, are not compared.
-        if not isinstance(before, np.ndarray) or not before.size:
-            continue
-        if before.dtype.kind != "f":
-            # Labels may change hands where two logits nearly tie: only their shape is held.
-            if before.shape != after.shape:
-                raise NncError("the compact graph's outputs have other shapes; nothing was written")
-            continue
-        if not np.isfinite(before).all():
-            raise InputError("the model's outputs are NaN or infinite on random images")
-        limit = HALF_RELATIVE_DIFFERENCE if before.itemsize == 2 else LARGEST_RELATIVE_DIFFERENCE
-        own = np.inf
-        if before.shape == after.shape:
-            own = float(np.abs(before.astype(np.float64) - after).max())
-        scaled = own / (float(np.abs(before).max()) or 1.0)
-        if not scaled <= limit:
-            raise NncError(
-                f"the compact graph's outputs differ by {scaled:.2g} relative; at most "
-                f"{limit:g} is expected, so nothing was written"
-            )
-        absolute, relative = max(absolute or 0.0, own), max(relative or 0.0, scaled)
-    return absolute, relative
