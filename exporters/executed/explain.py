@@ -142,7 +142,7 @@ class _Written:
             return reason
         if node.op_type in LAYERS:
             return "chosen to stay float: its weights are stored in float"
-        return "what it reads is float, and int8 alone between float layers gains nothing"
+        return "what it reads or what reads it is float; int8 alone between them gains nothing"
 
     def _dequantised(self, name: str) -> bool:
         return name in self._made and self._made[name].op_type == "DequantizeLinear"

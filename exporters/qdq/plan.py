@@ -29,6 +29,12 @@ LAYERS = ("Conv", "Gemm", "MatMul")
 LIGHT = ("Add", "AveragePool", "GlobalAveragePool", "LeakyRelu", "Mul", "Sigmoid")
 """Have an int8 kernel, and are int8 where an input is; alone among float they stay float."""
 
+_JOINING = ("Add", "Mul")
+"""Of these, int8 only where a layer or a pooling reads the integers in the end: the sums that a
+transformer normalises in float would lose what its layers add to them."""
+
+_POOLING = ("AveragePool", "GlobalAveragePool")
+
 COMPUTED: tuple[str, ...] = (*LAYERS, *LIGHT, "HardSigmoid")
 """Round their result to a range of its own."""
 
@@ -101,7 +107,8 @@ def make_plan(
         and not hindrance(node, known)
         and all(name in ranges for name in (*_activations(node, known), *node.output) if name)
     }
-    wanted = _wanted(graph, able, known)
+    wanted = _wanted(graph, able, known, LAYERS)
+    joined = _wanted(graph, able, known, (*LAYERS, *_POOLING))
     plan = Plan()
     counts = consumers(graph)
     made = producers(graph)
@@ -117,7 +124,7 @@ def make_plan(
             if not any(carried) and node.output[0] not in wanted:
                 continue
             plan.moved.add(node.name)
-        elif not any(carried):
+        elif not any(carried) or (node.op_type in _JOINING and node.output[0] not in joined):
             continue
         elif node.op_type in FOLDED:
             before = made[node.input[0]]
@@ -145,12 +152,14 @@ def _saturates(
     return integer_bounds(clip_bounds(node, known), scale) == integer_limits(scale)
 
 
-def _wanted(graph: GraphProto, able: set[str], known: dict[str, TensorProto]) -> set[str]:
-    """Tensors that an int8 layer reads in the end, with nothing float on the way."""
+def _wanted(
+    graph: GraphProto, able: set[str], known: dict[str, TensorProto], readers: Collection[str]
+) -> set[str]:
+    """Tensors that one of ``readers`` in int8 reads in the end, with nothing float on the way."""
     wanted: set[str] = set()
     for node in reversed(graph.node):
         if node.name in able and (
-            node.op_type in LAYERS or any(name in wanted for name in node.output)
+            node.op_type in readers or any(name in wanted for name in node.output)
         ):
             wanted.update(_activations(node, known))
     return wanted

@@ -79,6 +79,8 @@ def hindrance(node: NodeProto, known: Mapping[str, TensorProto]) -> str:
     from onnx import TensorProto
 
     weight = known.get(node.input[1])
+    if weight is None and node.op_type == "MatMul" and node.input[0] not in known:
+        return "both of its operands are activations"
     if weight is None or weight.data_type != TensorProto.FLOAT:
         return "its weights are computed, not constant"
     if node.input[0] in known:

@@ -65,7 +65,7 @@ def test_what_stays_float_and_how_much_of_the_work_it_is():
                 helper.make_node("Erf", ["s"], ["q"], "other"),
             ],
             "gate",
-            "what it reads is float, and int8 alone between float layers gains nothing",
+            "what it reads or what reads it is float; int8 alone between them gains nothing",
         ),
         (
             [helper.make_node("Pad", ["p", "pads", "one"], ["q"], "frame")],
@@ -129,9 +129,9 @@ def test_for_another_cpu_the_file_alone_is_told():
     left = {node.name: node.why for node in found.nodes if not node.int8}
     assert left == {
         "d": "chosen to stay float",
-        "clip": "what it reads is float, and int8 alone between float layers gains nothing",
+        "clip": "what it reads or what reads it is float; int8 alone between them gains nothing",
+        "add": "what it reads or what reads it is float; int8 alone between them gains nothing",
         "mean": "chosen to stay float",
-        "g_held": "keeps what is before it in float",
     }
     assert {node.why for node in found.nodes if node.int8} == {"written as int8"}
     macs = {node.name: node.macs for node in found.nodes}

@@ -145,3 +145,28 @@ def test_why_a_product_is_no_layer(inputs, why):
     assert not reports["product"].int8
     assert reports["product"].why == why
     assert reports["layer"].int8
+
+
+@pytest.mark.parametrize("fixed", [True, False], ids=["fixed", "dynamic"])
+def test_sums_that_are_normalised_in_float_are_float(fixed):
+    """A transformer's residual sums: what a layer adds to them would drown in their range."""
+    source = linear(3, "output", fixed=fixed)
+    del source.graph.output[:]
+    source.graph.node.extend(
+        [
+            node("Slice", ["y", "from", "to", "axis"], ["l"], "left"),
+            node("Slice", ["y", "to", "end", "axis"], ["r"], "right"),
+            node("Add", ["l", "r"], ["t"], "residual"),
+            node("LayerNormalization", ["t", "half"], ["z"], "norm"),
+        ]
+    )
+    for name, value in (("from", 0), ("to", 8), ("end", 16), ("axis", 2)):
+        source.graph.initializer.append(numpy_helper.from_array(np.array([value]), name))
+    source.graph.initializer.append(numpy_helper.from_array(normal(8, seed=6), "half"))
+    source.graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, None))
+    _, model = both(source, BATCH)
+    found = explain(model, executed_graph(model))
+    reports = {report.name: report for report in found.nodes}
+    assert reports["layer"].int8
+    assert not reports["residual"].int8
+    assert reports["residual"].why.startswith("what it reads or what reads it is float")
