@@ -118,15 +118,17 @@ def compact_file(
         stored_bytes,
         write_properties,
     )
-    from .channels import compact
+    from .channels import compact, resolve
 
     check_input(model)
     check_output(output, overwrite=overwrite)
     with progress.task("compacting", 4) as task:
         loaded = load_model(model)
         images = _images(loaded, seed)
-        before = _facts(loaded, stored_bytes(model))
         expected = outputs_of(str(model), images, model)
+        # Weights that the graph computes count as such only when they are stored.
+        resolve(loaded)
+        before = _facts(loaded, stored_bytes(model))
         task.advance(note="looking for dead channels")
         compaction = compact(loaded, round_to=round_to)
         shaped = run_passes(loaded, ("constants", *SHAPING))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-__all__ = ["Compaction", "LayerCut", "compact"]
+__all__ = ["Compaction", "LayerCut", "compact", "resolve"]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def compact(model: ModelProto, *, round_to: int = 1) -> Compaction:
     """
     if not 1 <= round_to <= 1024:
         raise InputError(f"round_to = {round_to}: expected 1 to 1024")
-    _resolve(model)
+    resolve(model)
     view, copies = _best_view(model, round_to)
     state, stays = view.state, view.stays
     layers = _layer_cuts(state, stays)
@@ -86,8 +86,9 @@ def compact(model: ModelProto, *, round_to: int = 1) -> Compaction:
     return Compaction(layers, view.unprunable, spared, zeroed)
 
 
-def _resolve(model: ModelProto) -> None:
-    """Store what is computed from constants or settled shapes, where the file does not grow."""
+def resolve(model: ModelProto) -> None:
+    """Store, in place, what is computed from constants or settled shapes, where the file does not
+    grow."""
     run_passes(model, ["constants"])
     folded = (fold(model, grow=False), settle_shapes(model, grow=False), flat_gathers.apply(model))
     if any(result.changed for result in folded):

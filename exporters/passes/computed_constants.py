@@ -27,8 +27,9 @@ _TIMES = 4
 _LARGEST_FILLING = 1 << 27
 """Elements (512 MiB) of a weight that ConstantOfShape makes: more than VGG-19 has in a layer."""
 
-_FEW_BYTES = 1 << 12
-"""Bytes that a result may have in any case where the file is not to grow."""
+_FEW_BYTES = 1 << 10
+"""Bytes that a result may have in any case where the file is not to grow: weights stored as int8
+stand for more."""
 
 _STAY = {"Bernoulli", "Constant", "DequantizeLinear", "Multinomial", "QuantizeLinear"}
 """Not the same each time, or meant to be stored as they are; with all whose name has Random."""
@@ -46,7 +47,7 @@ def apply(model: ModelProto) -> PassResult:
 
 
 def fold(model: ModelProto, *, grow: bool = True) -> PassResult:
-    """As `apply`. Without ``grow``, no result but copies and those of 4 KiB may take more bytes
+    """As `apply`. Without ``grow``, no result but copies and those of 1 KiB may take more bytes
     than what it is made of, or be made of something larger that is stored all the same."""
     graph = model.graph
     known = initialisers(graph)

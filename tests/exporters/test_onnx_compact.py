@@ -171,6 +171,24 @@ def test_bad_input_is_said_in_one_line(tmp_path: Path) -> None:
     assert not (tmp_path / "out.onnx").exists()
 
 
+def test_computed_weights_are_counted_and_lose_channels(tmp_path: Path) -> None:
+    net = Net()
+    weight = net.add("Mul", net.weight(8, 3, 3, 3, name="w", dead=[1, 2]), net.weight(8, 1, 1, 1))
+    model = net.model(net.conv(net.add("Conv", "x", weight, pads=[1] * 4), 8, 4))
+    result = compact_file(saved(model, tmp_path), tmp_path / "small.onnx")
+    assert result.before.parameters == 8 * 27 + 8 * 4 + 4
+    assert result.after.parameters == 6 * 27 + 6 * 4 + 4
+
+
+def test_weights_stored_as_int8_stay_so(tmp_path: Path) -> None:
+    net = Net()
+    small = net.constant(np.arange(8 * 64, dtype=np.int8).reshape(8, 64, 1, 1))
+    weight = net.add("Mul", net.add("Cast", small, to=TensorProto.FLOAT), net.weight(8, 1, 1, 1))
+    model = net.model(net.add("Conv", net.conv("x", 3, 64), weight))
+    result = compact_file(saved(model, tmp_path), tmp_path / "small.onnx")
+    assert result.after.size_bytes <= result.before.size_bytes
+
+
 def test_inputs_that_are_no_images_are_refused(tmp_path: Path) -> None:
     graph = helper.make_graph(
         [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)],
