@@ -43,7 +43,7 @@ def compaction_lines(result: CompactResult) -> Iterator[str]:
     else:
         yield (
             f"largest output difference {result.max_abs_difference:.2g} "
-            f"({result.max_relative_difference:.2g} relative), {narrower}"
+            f"({result.max_relative_difference:.2g} relative{_scaled(result)}), {narrower}"
         )
     if result.spared:
         yield f"{result.spared} dead channels stay, so that layers keep the multiple asked for"
@@ -73,6 +73,13 @@ def compaction_lines(result: CompactResult) -> Iterator[str]:
             "put together before it"
         )
     yield from unprunable_lines(result.unprunable)
+
+
+def _scaled(result: CompactResult) -> str:
+    """Where larger random inputs would have shown no more than the model's own rounding."""
+    if result.input_scale == 1:
+        return ""
+    return f", on random inputs of standard deviation {result.input_scale:g}"
 
 
 def unprunable_lines(unprunable: Sequence[Unprunable]) -> Iterator[str]:
