@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, NncError
+from ..errors import BudgetError, InputError
 from ..model_card import ModelCard, Stage
 from ..progress import SILENT, Progress
-from ..runtimes.reasons import short_reason
 from ..whole_files import check_input, check_output, sha256_of
-from .executed.graph import executed_graph
-from .guard.candidate import FLOAT_WEIGHTS
 from .guard.outcome import refuse_idle, warn_unsure
 from .guard.plan import Plan
 from .guard.replay import check_model, compare_images
-from .guard.sessions import run_once
 from .guard.units import COMPUTING
 from .int8.images import Batches, FittingImages
 from .int8.input import prepare
+from .int8.made import check_made, explained, runs_as_float
 from .int8.result import Int8Result
 from .int8.search import make_search, sampler
 from .int8.settings import Int8Settings
@@ -32,16 +31,15 @@ from .passes import INT8
 from .profiles import TENSORRT, Profile, choose_profile
 
 if TYPE_CHECKING:
-    import numpy as np
     from onnx import ModelProto
 
     from ..runtimes.accuracy.accuracy import TestPart
-    from .executed.explain import Explanation
-    from .executed.graph import Executed
     from .guard.builder import Builder
     from .guard.candidate import Candidate
 
 __all__ = ["Int8Result", "Int8Settings", "quantise"]
+
+log = logging.getLogger(__name__)
 
 
 def quantise(
@@ -71,8 +69,54 @@ def quantise(
 
     Raises InputError for a model that cannot be quantised or run, for images that do not fit it or
     on which it yields NaN, BudgetError where nothing that was tried holds the limits (no file is
-    written then), MissingError where ONNX Runtime is not installed.
+    written then, unless ``settings.or_weights_only`` and the weights alone hold them), MissingError
+    where ONNX Runtime is not installed.
     """
+    settings = settings or Int8Settings()
+    make = partial(
+        _quantise,
+        model,
+        output,
+        images,
+        held_back=held_back,
+        plan=plan,
+        card=card,
+        data=data,
+        record=record,
+        seed=seed,
+        progress=progress,
+        overwrite=overwrite,
+    )
+    try:
+        return make(settings)
+    except BudgetError as error:
+        if not settings.or_weights_only or plan is not None:
+            raise
+        log.warning("%s: storing the weights alone as int8", error)
+        alone = replace(
+            settings, weights_only=True, or_weights_only=False, calibration="auto", tools=()
+        )
+        try:
+            return replace(make(alone), instead_of=str(error))
+        except (BudgetError, InputError) as other:
+            raise BudgetError(f"{error}; nor do the weights alone: {other}") from other
+
+
+def _quantise(
+    model: Path,
+    output: Path,
+    images: Batches,
+    settings: Int8Settings,
+    *,
+    held_back: TestPart | None,
+    plan: Plan | None,
+    card: ModelCard | None,
+    data: str,
+    record: Mapping[str, Any] | None,
+    seed: int,
+    progress: Progress,
+    overwrite: bool,
+) -> Int8Result:
     from ..runtimes.onnx_model.files import (
         external_files,
         joined_sha256,
@@ -82,7 +126,6 @@ def quantise(
         write_properties,
     )
 
-    settings = settings or Int8Settings()
     need("quantising", "onnxruntime")
     check_input(model)
     check_output(output, overwrite=overwrite)
@@ -127,7 +170,7 @@ def quantise(
             seed=seed,
             task=task,
             stack=stack,
-            timed=not (weights_only and _runs_as_float(builder, candidates[0], model)),
+            timed=not (weights_only and runs_as_float(builder, candidates[0], model)),
         )
         if plan is not None:
             trial = search.replay(plan.choice)
@@ -138,8 +181,8 @@ def quantise(
     quantised = builder.build(trial.candidate)
     sample = sampler(builder)(1)
     native = profile.name == here.name
-    _check(prepared, quantised, model, sample)
-    explanation = _explained(builder, quantised, model, trial.candidate, native=native)
+    check_made(prepared, quantised, model, sample)
+    explanation = explained(builder, quantised, model, trial.candidate, native=native)
     computed = any(node.int8 and node.op in COMPUTING for node in explanation.nodes)
     if not computed and not weights_only:
         raise InputError(f"{model}: no layer of it would run in int8; ship the float file")
@@ -199,13 +242,6 @@ def _profile(target: str) -> Profile:
     return choose_profile(target, instruction_sets(), platform.machine())
 
 
-def _runs_as_float(builder: Builder, candidate: Candidate, source: Path) -> bool:
-    """Whether ONNX Runtime executes the same nodes as of the float model: as fast, then."""
-    return _executed(builder.build(candidate), source).operators == (
-        _executed(builder.prepared, source).operators
-    )
-
-
 def _brief(record: Mapping[str, Any]) -> dict[str, Any]:
     """What a file says of its calibration images: not the place of each one."""
     return {name: value for name, value in record.items() if name != "indices"}
@@ -244,49 +280,6 @@ def _builder(
         seed=seed,
         progress=progress,
     )
-
-
-def _check(
-    prepared: ModelProto, quantised: ModelProto, source: Path, sample: np.ndarray[Any, Any]
-) -> None:
-    """Run the result once as a user would; what ONNX Runtime refuses must not reach the disk."""
-    import onnx
-
-    try:
-        run_once(quantised, sample)
-        onnx.checker.check_model(quantised)
-    except onnx.checker.ValidationError as error:
-        with suppress(onnx.checker.ValidationError):
-            onnx.checker.check_model(prepared)
-            raise NncError(f"{source}: the int8 model is not valid ({error})") from error
-    except Exception as error:
-        raise NncError(f"{source}: the int8 model cannot be run ({short_reason(error)})") from error
-
-
-def _explained(
-    builder: Builder, quantised: ModelProto, source: Path, candidate: Candidate, *, native: bool
-) -> Explanation:
-    """Of the nodes that compute: weights that are stored as int8 are made by nodes that do not."""
-    from .executed.explain import explain
-
-    executed = _executed(quantised, source)
-    floats = candidate.float_nodes
-    if candidate.weights_only:
-        shown = builder.prepared
-        floats = tuple(node.name for node in shown.graph.node)
-    else:
-        shown = builder.build(replace(candidate, float_weights=FLOAT_WEIGHTS[0]))
-    return explain(shown, executed, float_nodes=floats, native=native)
-
-
-def _executed(model: ModelProto, source: Path) -> Executed:
-    try:
-        return executed_graph(model)
-    except OSError as error:
-        raise NncError(
-            f"{source}: no room for a temporary copy of the model ({error.strerror}); "
-            "free some disk, or set TMPDIR"
-        ) from error
 
 
 def _sign(model: ModelProto) -> None:

@@ -33,6 +33,8 @@ class Int8Result:
     """Tensor -> the range that it is quantised over."""
     images: Mapping[str, Any] = field(default_factory=dict)
     """Which calibration images, as far as the caller said."""
+    instead_of: str = ""
+    """Why int8 arithmetic was given up for int8 weights alone, where it was."""
 
     def to_json(self) -> dict[str, Any]:
         """The result as plain JSON values."""
@@ -48,6 +50,7 @@ class Int8Result:
             "sha256": self.sha256,
             **self.trial.accuracy(),
             "pace": None if self.trial.pace is None else self.trial.pace.to_json(),
+            "instead_of": self.instead_of,
             "int8_mac_share": self.explanation.int8_mac_share,
             "explanation": self.explanation.to_json(),
             "ranges": {name: list(limits) for name, limits in self.ranges.items()},

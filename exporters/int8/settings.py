@@ -30,6 +30,8 @@ class Int8Settings:
     """Of the percentile calibration: how much of a tensor's values its range covers."""
     weights_only: bool = False
     """Store the weights as int8 and compute in float: smaller, at float's speed."""
+    or_weights_only: bool = False
+    """Do that where nothing else holds the limits, in place of failing."""
     tools: tuple[str, ...] = ()
     """Accuracy tools to apply in any case; more are tried where accuracy is lost."""
     max_drop: float | None = 0.5
@@ -62,6 +64,8 @@ class Int8Settings:
         if self.threads < 0:
             raise InputError(f"{self.threads} threads; expected 0 (automatic) or more")
         object.__setattr__(self, "tools", tuple(self.tools))
+        if self.weights_only and self.or_weights_only:
+            raise InputError("weights_only and or_weights_only exclude each other; drop one")
         if self.weights_only and (self.tools or self.calibration != "auto"):
             raise InputError("weights_only needs no calibration and no tools; leave them out")
         self.candidates()

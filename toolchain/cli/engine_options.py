@@ -33,7 +33,7 @@ TARGET_GPUS = (
 """Those of `nnc.exporters.trt.settings`, which help must not load."""
 
 _OF_BACKEND = {
-    "ort": ("target", "never_slower", "weights_only"),
+    "ort": ("target", "never_slower", "weights_only", "or_weights_only"),
     "trt": ("flavour", "precision", "batch", "workspace_mb", "target_gpu", "keep_onnx"),
 }
 """Parameters that mean something for one backend alone."""

@@ -65,6 +65,11 @@ __all__ = ["quantise"]
     help="ort: store the weights as int8 and compute in float, where int8 is not faster.",
 )
 @click.option(
+    "--or-weights-only",
+    is_flag=True,
+    help="ort: do that where nothing else holds the limits, in place of failing.",
+)
+@click.option(
     "--percentile",
     type=click.FloatRange(50, 100, min_open=True),
     default=99.99,
@@ -127,6 +132,7 @@ def quantise(
     target: str,
     calibration: str,
     weights_only: bool,
+    or_weights_only: bool,
     percentile: float,
     tools: tuple[str, ...],
     max_drop: float,
@@ -169,6 +175,7 @@ def quantise(
         calibration=calibration,
         percentile=percentile,
         weights_only=weights_only,
+        or_weights_only=or_weights_only,
         tools=tools,
         max_drop=None if no_max_drop else max_drop,
         never_slower=never_slower and backend == "ort",
@@ -244,7 +251,8 @@ def _as_planned(plan: Plan, samples: int, seed: int) -> tuple[int, int]:
     from ...errors import InputError
 
     context = click.get_current_context()
-    for name in ("calibration", "percentile", "weights_only", "tools", "samples", "seed"):
+    decided = ("calibration", "percentile", "weights_only", "or_weights_only", "tools")
+    for name in (*decided, "samples", "seed"):
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             option = "tool" if name == "tools" else name.replace("_", "-")
             raise InputError(f"--plan decides --{option}, too; drop one of the two")

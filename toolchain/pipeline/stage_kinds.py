@@ -116,6 +116,7 @@ KINDS: dict[str, StageKind] = {
             "percentile": float,
             "max_drop": float,
             "never_slower": bool,
+            "or_weights_only": bool,
             "search_seconds": float,
             "guard_images": int,
         },

@@ -19,6 +19,8 @@ def int8_lines(result: Int8Result) -> Iterator[str]:
     tools = f", with {', '.join(candidate.tools)}" if candidate.tools else ""
     if candidate.weights_only:
         yield "weights stored as int8, all arithmetic in float"
+        if result.instead_of:
+            yield f"int8 arithmetic was given up: {result.instead_of}"
     else:
         yield (
             f"profile {result.profile}, {candidate.calibration} calibration on "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -9,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from nnc.errors import InputError
+from nnc.errors import BudgetError, InputError
 from nnc.exporters.executed.graph import executed_graph
+from nnc.exporters.guard.search import Search
 from nnc.exporters.int8.stored_weights import float_weights, store_weights
 from nnc.exporters.ort_int8 import Int8Settings, quantise
 from nnc.runtimes.onnx_model.graph import read_graph
+from nnc.toolchain.report.int8 import int8_lines
 
 from ..conftest import noise, run_onnx, tiny_model
 
@@ -129,6 +133,44 @@ def test_weights_only_takes_no_images_to_calibrate_and_computes_in_float(tmp_pat
     assert all("chosen to stay float" in entry.why for entry in result.explanation.nodes)
     assert result.trial.candidate.weights_only
     assert result.ranges == {}
+
+
+def test_weights_alone_in_place_of_a_failure(tmp_path, tiny, monkeypatch, caplog) -> None:
+    """A file that is refused is made of int8 weights where that was asked for."""
+
+    def refuse(*_args, **_kwargs):
+        raise BudgetError("0.82 times float's speed")
+
+    monkeypatch.setattr(Search, "run", refuse)
+    path = tmp_path / "small.onnx"
+    with pytest.raises(BudgetError, match=r"^0\.82"):
+        quantise(tiny, path, noise(32), Int8Settings(calibration="mse"))
+    told = Int8Settings(calibration="mse", or_weights_only=True)
+    result = quantise(tiny, path, noise(32), told)
+    assert result.trial.candidate.weights_only
+    assert result.instead_of == "0.82 times float's speed"
+    assert "storing the weights alone" in caplog.text
+    assert "int8 arithmetic was given up: 0.82 times float's speed" in list(int8_lines(result))
+    assert result.to_json()["instead_of"] == result.instead_of
+
+
+def test_where_the_weights_alone_fail_too_both_reasons_are_given(
+    tmp_path, tiny, monkeypatch
+) -> None:
+    def refuse(why):
+        def fail(*_args, **_kwargs):
+            raise BudgetError(why)
+
+        return fail
+
+    monkeypatch.setattr(Search, "run", refuse("too slow"))
+    monkeypatch.setattr(Search, "only", refuse("7 points lost"))
+    told = Int8Settings(or_weights_only=True)
+    with pytest.raises(BudgetError, match=r"^too slow; nor do the weights alone: 7 points lost"):
+        quantise(tiny, tmp_path / "q.onnx", noise(32), told)
+    assert not (tmp_path / "q.onnx").exists()
+    with pytest.raises(InputError, match="exclude each other"):
+        replace(told, weights_only=True)
 
 
 def test_weights_only_is_made_again_from_its_plan(tmp_path, tiny) -> None:
