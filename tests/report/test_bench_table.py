@@ -171,7 +171,11 @@ def test_notes_say_what_no_column_does(bench):
     ]
     first, second = bench["files"][:2]
     second["warnings"] = ["holds the same bytes as a.onnx"]
-    second["size"] = {**second["size"], "zeros": "40 % zeros save\nnothing"}
+    second["size"] = {
+        **second["size"],
+        "zeros": "40 % zeros save\nnothing",
+        "int8_mac_share": 0.0123,
+    }
     second["accuracy"]["worst_class"] = {"label": "Shirt\x1b", "images": 1000, "correct": 741}
     second["agreement"] = {
         "images": 10000,
@@ -189,6 +193,7 @@ def test_notes_say_what_no_column_does(bench):
     assert bench_notes(bench)[1:] == [
         "b.onnx: holds the same bytes as a.onnx",
         "b.onnx: 40 % zeros save nothing",
+        "b.onnx: 1.2 % of its MACs are in int8, the rest in float",
         slowest,
         "worst class: Shirt 74.1 % (b.onnx)",
         (

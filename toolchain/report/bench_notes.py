@@ -12,6 +12,9 @@ from .roofline import conclusion
 
 __all__ = ["bench_notes", "check_all_ran"]
 
+_MOSTLY = 0.9
+"""Of a file's MACs in int8; with fewer a line says how few."""
+
 
 def bench_notes(bench: Mapping[str, Any]) -> list[str]:
     """The lines below the table; plain text, safe to print."""
@@ -20,6 +23,7 @@ def bench_notes(bench: Mapping[str, Any]) -> list[str]:
     lines = [f"{title} failed: {file['error']}" for title, file in rows if file["error"]]
     lines += [f"{title}: {line}" for title, file in rows for line in file["warnings"]]
     lines += [f"{title}: {line}" for title, file in rows if (line := file["size"]["zeros"])]
+    lines += list(_mixtures(rows))
     lines += list(_slowest(rows))
     lines += list(_worst_classes(rows))
     lines += [line for title, file in rows[1:] if (line := _agreement(titles[0], title, file))]
@@ -34,6 +38,14 @@ def check_all_ran(bench: Mapping[str, Any]) -> None:
     failed = [file for file in bench["files"] if file["error"]]
     if failed:
         raise NncError(f"{len(failed)} of {len(bench['files'])} files failed: {failed[0]['error']}")
+
+
+def _mixtures(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
+    """Files called int8 that compute much in float."""
+    for title, file in rows:
+        share = file["size"]["int8_mac_share"]
+        if share and share < _MOSTLY:
+            yield f"{title}: {100 * share:.2g} % of its MACs are in int8, the rest in float"
 
 
 def _slowest(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
