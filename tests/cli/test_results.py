@@ -116,7 +116,7 @@ def test_doctor_reports_and_succeeds(nnc, monkeypatch):
     assert "CPUExecutionProvider" in result.out
     value = json.loads(nnc("doctor", "--json").out)
     assert {backend["name"] for backend in value["backends"]} == {
-        "PyTorch", "ONNX export", "ONNX Runtime", "TensorRT", "TensorRT for RTX",
+        "PyTorch", "ONNX export", "ONNX Runtime", "figures", "TensorRT", "TensorRT for RTX",
     }  # fmt: skip
     assert all(backend["available"] == (not backend["add"]) for backend in value["backends"])
 

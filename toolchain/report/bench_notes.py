@@ -43,7 +43,7 @@ def check_all_ran(bench: Mapping[str, Any]) -> None:
 def _mixtures(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
     """Files called int8 that compute much in float."""
     for title, file in rows:
-        share = file["size"]["int8_mac_share"]
+        share = file["size"].get("int8_mac_share")
         if share and share < _MOSTLY:
             yield f"{title}: {100 * share:.2g} % of its MACs are in int8, the rest in float"
 
