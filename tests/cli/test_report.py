@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from nnc.runtimes.install import install_command
+
 from ..made_bench import FILES, bench_result
 from ..report.page.made_run import run_folder
 
