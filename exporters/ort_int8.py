@@ -21,7 +21,7 @@ from .guard.replay import check_model, compare_images
 from .guard.units import COMPUTING
 from .int8.images import Batches, FittingImages
 from .int8.input import prepare
-from .int8.made import check_made, explained, runs_as_float
+from .int8.made import NothingInInt8Error, check_made, explained, runs_as_float
 from .int8.result import Int8Result
 from .int8.search import make_search, sampler
 from .int8.settings import Int8Settings
@@ -89,7 +89,7 @@ def quantise(
     )
     try:
         return make(settings)
-    except BudgetError as error:
+    except (BudgetError, NothingInInt8Error) as error:
         if not settings.or_weights_only or plan is not None:
             raise
         log.warning("%s: storing the weights alone as int8", error)
@@ -185,7 +185,7 @@ def _quantise(
     explanation = explained(builder, quantised, model, trial.candidate, native=native)
     computed = any(node.int8 and node.op in COMPUTING for node in explanation.nodes)
     if not computed and not weights_only:
-        raise InputError(f"{model}: no layer of it would run in int8; ship the float file")
+        raise NothingInInt8Error(f"{model}: no layer of it would run in int8; ship the float file")
     warn_unsure(trial, settings.max_drop)
     refuse_idle(trial, quantised.ByteSize(), source_size_bytes, str(model))
     made = Plan(

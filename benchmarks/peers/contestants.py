@@ -175,8 +175,9 @@ def nnc_int8(task: Task, threads: int) -> Made:
     images = task.calibration()
     path = task.folder / "nnc-int8.onnx"
     card = read_artifact(task.model).card
-    name, count = ("fashion-mnist", 4000) if task.trained else ("cifar10", 64)
+    name = "fashion-mnist" if task.trained else "cifar10"
     data = open_data(name, Path(os.environ["NNC_DATA_DIR"]))
+    count = Int8Settings().held_back_images if task.trained else 64
     part = held_back(data, card.input, count, 0)
     start = time.perf_counter()
     batches = [images[first : first + 32] for first in range(0, len(images), 32)]

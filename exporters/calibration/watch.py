@@ -36,7 +36,12 @@ class Watch:
 
     def __init__(self, model: ModelProto, tensors: Sequence[str], threads: int = 0) -> None:
         self._tensors = list(tensors)
-        outputs = [value.name for value in model.graph.output]
+        # What says nothing of its type is taken for a tensor; sequences hold no range of their own.
+        outputs = [
+            value.name
+            for value in model.graph.output
+            if value.type.WhichOneof("value") in (None, "tensor_type")
+        ]
         with with_outputs(model, tensors) as watched:
             self._session = open_session(watched, threads)
         entry = self._session.get_inputs()[0]

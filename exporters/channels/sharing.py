@@ -98,6 +98,8 @@ def _kind(tensor: TensorProto) -> tuple[object, ...]:
 
 
 def _content(tensor: TensorProto) -> bytes:
-    from onnx import numpy_helper
+    from onnx import TensorProto, numpy_helper
 
+    if tensor.data_type == TensorProto.STRING:
+        return repr(list(tensor.string_data)).encode()
     return bytes(numpy_helper.to_array(tensor).tobytes())

@@ -34,8 +34,8 @@ def confirmed(tries: Tries, choice: Trial) -> Trial:
     """``choice`` with its weights as small as they may be, where it holds on other images, too.
 
     Where it does not, what lost less of what was tried, or has more of it in float. Nothing is
-    looked at again where all that was judged held, for then accuracy chose nothing. Raises
-    BudgetError where none holds.
+    looked at again where all that was judged held: the calibration alone was chosen then, by how
+    near the answers are, and not by how many are right. Raises BudgetError where none holds.
     """
     if tries.judge is None or tries.limits.max_drop is None:
         return _small(tries, choice)
@@ -64,7 +64,10 @@ def _surest(tries: Tries, choice: Trial) -> Iterator[Trial]:
     seen, given = {choice.candidate}, 1
     known = _held_by_more(tries, choice)
     for candidate in (*known, *_more_in_float(tries, choice)):
-        if given == _MOST or (candidate not in known and tries.time_left() <= 0):
+        if given == _MOST:
+            return
+        if candidate not in known and tries.time_left() <= 0:
+            tries.ran_out = True
             return
         if candidate in seen:
             continue
@@ -73,8 +76,11 @@ def _surest(tries: Tries, choice: Trial) -> Iterator[Trial]:
         if judged is None or not judged.passed:
             judged = tries.verdict(candidate, "surer than what did not hold on other images")
         if judged.passed:
+            small = _small(tries, judged)
+            found = judged if small.candidate in seen else small
+            seen.add(found.candidate)
             given += 1
-            yield _small(tries, judged)
+            yield found
 
 
 def _held_by_more(tries: Tries, choice: Trial) -> dict[Candidate, Trial]:

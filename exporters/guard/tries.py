@@ -140,7 +140,7 @@ class Tries:
     def within(self, seconds: float) -> Iterator[None]:
         """An earlier end, ``seconds`` from now, for what is tried in its ``with`` block."""
         end = self._deadline
-        self._deadline = self._clock() + seconds
+        self._deadline = min(end, self._clock() + seconds)
         try:
             yield
         finally:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import NncError
+from ...errors import InputError, NncError
 from ...runtimes.reasons import short_reason
 from ..executed.graph import executed_graph
 from ..guard.candidate import FLOAT_WEIGHTS
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from ..guard.builder import Builder
     from ..guard.candidate import Candidate
 
-__all__ = ["check_made", "explained", "runs_as_float"]
+__all__ = ["NothingInInt8Error", "check_made", "explained", "runs_as_float"]
+
+
+class NothingInInt8Error(InputError):
+    """No layer of the model has an int8 form that ONNX Runtime computes."""
 
 
 def runs_as_float(builder: Builder, candidate: Candidate, source: Path) -> bool:

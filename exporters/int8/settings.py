@@ -65,7 +65,10 @@ class Int8Settings:
             raise InputError(f"{self.threads} threads; expected 0 (automatic) or more")
         object.__setattr__(self, "tools", tuple(self.tools))
         if self.weights_only and self.or_weights_only:
-            raise InputError("weights_only and or_weights_only exclude each other; drop one")
+            raise InputError(
+                "weights_only and or_weights_only (options --weights-only and "
+                "--or-weights-only) exclude each other; drop one"
+            )
         if self.weights_only and (self.tools or self.calibration != "auto"):
             raise InputError("weights_only needs no calibration and no tools; leave them out")
         self.candidates()

@@ -28,8 +28,8 @@ _LARGEST_FILLING = 1 << 27
 """Elements (512 MiB) of a weight that ConstantOfShape makes: more than VGG-19 has in a layer."""
 
 _FEW_BYTES = 1 << 10
-"""Bytes that a result may have in any case where the file is not to grow: weights stored as int8
-stand for more."""
+"""Bytes that whole numbers may have in any case where the file is not to grow; floats that take
+more than what they are made of are weights stored as int8."""
 
 _STAY = {"Bernoulli", "Constant", "DequantizeLinear", "Multinomial", "QuantizeLinear"}
 """Not the same each time, or meant to be stored as they are; with all whose name has Random."""
@@ -47,8 +47,8 @@ def apply(model: ModelProto) -> PassResult:
 
 
 def fold(model: ModelProto, *, grow: bool = True) -> PassResult:
-    """As `apply`. Without ``grow``, no result but copies and those of 1 KiB may take more bytes
-    than what it is made of, or be made of something larger that is stored all the same."""
+    """As `apply`. Without ``grow``, no result but copies and whole numbers of up to 1 KiB may
+    take more bytes than what it is made of, or be made of what is stored all the same."""
     graph = model.graph
     known = initialisers(graph)
     made_of = {name: frozenset([name]) for name in known}
@@ -76,10 +76,9 @@ def fold(model: ModelProto, *, grow: bool = True) -> PassResult:
         else:
             most = max(_FEW, _TIMES * sum(sizes[name][0] for name in basis))
             bytes_of = {name: sizes[name][1] for name in basis}
-            least = None if grow else max(_FEW_BYTES, sum(bytes_of.values()))
-            if any(bytes_of[name] > _FEW_BYTES for name in basis & kept):
-                least = _FEW_BYTES
-            fits = _within(model, node, inputs, most, least)
+            held = any(bytes_of[name] > _FEW_BYTES for name in basis & kept)
+            given = None if grow else 0 if held else sum(bytes_of.values())
+            fits = _within(model, node, inputs, most, given)
             values = node_values(model, node, inputs) if fits else None
         if values is None:
             continue
@@ -130,7 +129,7 @@ def _within(
     elements: int,
     size_bytes: int | None = None,
 ) -> bool:
-    """Whether what the node makes is no larger than that."""
+    """Whether what the node makes is no larger than that; whole numbers may have a few bytes."""
     from onnx import helper
 
     found = node_sizes(model, node, inputs)
@@ -138,7 +137,10 @@ def _within(
         return False
     widths = [helper.tensor_dtype_to_np_dtype(kind).itemsize for kind, _ in found]
     taken = sum(width * count for width, (_, count) in zip(widths, found, strict=True))
-    return size_bytes is None or taken <= size_bytes
+    if size_bytes is None:
+        return True
+    whole = all(helper.tensor_dtype_to_np_dtype(kind).kind in "biu" for kind, _ in found)
+    return taken <= (max(_FEW_BYTES, size_bytes) if whole else size_bytes)
 
 
 def _copy(tensor: TensorProto, name: str) -> TensorProto:

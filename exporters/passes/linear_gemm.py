@@ -52,10 +52,10 @@ class _Linear:
 
 
 def apply(model: ModelProto) -> PassResult:
-    """Precondition: constants are initialisers. Postcondition: no MatMul of a matrix with constant
-    weights is left, and none of a tensor of a higher rank whose sizes are all known, if its only
-    reader adds one constant for each output. It is a Gemm then, with that bias, between Reshapes if
-    its input is no matrix.
+    """Precondition: constants are initialisers, opset 11 or later. Postcondition: no MatMul of a
+    matrix with constant weights is left, and none of a tensor of a higher rank whose sizes are all
+    known, if its only reader adds one constant for each output. It is a Gemm then, with that bias,
+    between Reshapes if its input is no matrix.
 
     With an unknown size, as of a batch, a higher rank stays as it is: ONNX Runtime makes no Gemm of
     it either, and has an int8 kernel for the MatMul.
@@ -97,6 +97,8 @@ def _find(graph: GraphProto, shapes: dict[str, tuple[int | None, ...]]) -> list[
         shape = shapes.get(product.input[0], ())
         weight = constant(graph, product.input[1])
         if len(shape) < 2 or weight is None or weight.ndim != 2 or weight.dtype != np.float32:
+            continue
+        if not weight.size:
             continue
         matrix = len(shape) == 2
         after = only(product, "Add")

@@ -63,7 +63,7 @@ def settle(model: ModelProto, *, grow: bool = True) -> PassResult:
 def _settle(model: ModelProto) -> list[str]:
     """One round: store what the shapes known by now say."""
     import numpy as np
-    from onnx import numpy_helper
+    from onnx import TensorProto, numpy_helper
 
     graph = model.graph
     shapes = infer_shapes(model, {})
@@ -74,6 +74,7 @@ def _settle(model: ModelProto) -> list[str]:
     }
     outputs = {value.name for value in graph.output}
     partial: dict[str, Sizes] = {}
+    kinds: dict[str, type[np.signedinteger[Any]]] = {}
     taken = tensor_names(graph)
     changes = []
     for node in list(graph.node):
@@ -90,15 +91,18 @@ def _settle(model: ModelProto) -> list[str]:
         sizes = _sizes(node, shapes, constants, partial)
         if sizes is None:
             continue
+        if node.op_type == "Cast":
+            kind = np.int32 if attribute(node, "to") == TensorProto.INT32 else np.int64
+        else:  # Shape and Size make int64, what picks and joins makes what it reads
+            kind = next((kinds[name] for name in node.input if name in kinds), np.int64)
         if all(isinstance(size, int) for size in sizes.flat) and node.output[0] not in outputs:
-            dtype = np.int32 if node.op_type == "Cast" and attribute(node, "to") == 6 else np.int64
-            value = sizes.astype(dtype)
+            value = sizes.astype(kind)
             constants[node.output[0]] = value
             graph.initializer.append(numpy_helper.from_array(value, node.output[0]))
             graph.node.remove(node)
             changes.append(node.output[0])
         else:
-            partial[node.output[0]] = sizes
+            partial[node.output[0]], kinds[node.output[0]] = sizes, kind
     return changes
 
 

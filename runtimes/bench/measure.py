@@ -167,7 +167,9 @@ def _other_kernels(subject: Subject) -> Iterator[str]:
     made_for = [
         stage.settings.get("target")
         for stage in subject.artifact.card.history
-        if stage.name == "quantise" and stage.settings.get("backend") == "ort"
+        if stage.name == "quantise"
+        and stage.settings.get("backend") == "ort"
+        and not stage.settings.get("weights_only")
     ]
     here = int8_target(instruction_sets())
     if subject.device == "cpu" and made_for and made_for[-1] not in (None, here):

@@ -459,3 +459,17 @@ def test_longer_is_advised_only_where_time_was_short(world) -> None:
         search(world, search_seconds=10_000).run([Candidate()], more_tools=True)
     assert "give the search longer" in str(short.value)
     assert "give the search longer" not in str(enough.value)
+
+
+def test_weights_that_fail_elsewhere_as_int8_may_hold_as_floats(world) -> None:
+    """The same nodes in float, once with int8 and once with float weights, are two choices."""
+    world.storable = True
+    world.points = lambda c: 3.0 if not c.float_nodes else 0.3 - 0.1 * (c.float_weights != "int8")
+    world.errors = {"d": 0.2}
+    world.elsewhere = lambda c: 0.9 if c.float_weights == "int8" else 0.35
+    looking = search(world, search_seconds=1000)
+    trial = looking.run([Candidate()], more_tools=False)
+    assert trial.passed
+    assert trial.candidate.float_weights != "int8"
+    judged = [each.candidate for each in looking.trials if each.confirmed]
+    assert len(judged) == len(set(judged)) == 2

@@ -154,6 +154,19 @@ def test_weights_alone_in_place_of_a_failure(tmp_path, tiny, monkeypatch, caplog
     assert result.to_json()["instead_of"] == result.instead_of
 
 
+def test_weights_alone_where_no_layer_has_an_int8_form(tmp_path) -> None:
+    path = tmp_path / "m.onnx"
+    only = one_layer("ConvTranspose")
+    only.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "n"
+    onnx.save(only, path)
+    images = noise(32, channels=16, size=6)
+    with pytest.raises(InputError, match="no layer of it would run in int8"):
+        quantise(path, tmp_path / "q.onnx", images, Int8Settings(max_drop=None))
+    told = Int8Settings(max_drop=None, or_weights_only=True)
+    result = quantise(path, tmp_path / "q.onnx", images, told)
+    assert "no layer of it would run in int8" in result.instead_of
+
+
 def test_where_the_weights_alone_fail_too_both_reasons_are_given(
     tmp_path, tiny, monkeypatch
 ) -> None:

@@ -158,3 +158,17 @@ def test_a_shape_that_is_an_output_stays():
     model = network([node("Shape", ["x"], ["y"], start=1)], {}, rank=1)
     model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
     assert not static_shapes.apply(model).changed
+
+
+@pytest.mark.parametrize("pick", ["Gather", "Slice"])
+def test_sizes_keep_the_width_that_they_were_cast_to(pick):
+    """Arithmetic on shapes in int32, as TensorFlow's converters write it."""
+    net = Sizes()
+    sizes = net.add("Cast", net.add("Shape", "x"), to=TensorProto.INT32)
+    if pick == "Gather":
+        part = net.add("Gather", sizes, net.ints([1]), axis=0)
+    else:
+        part = net.add("Slice", sizes, net.ints([1]), net.ints([2]))
+    net.constants["two"] = np.array([2], np.int32)
+    total = net.add("Cast", net.add("Mul", part, "two"), to=TensorProto.FLOAT)
+    assert net.left(net.add("Mul", "x", total)) == ["Mul"]

@@ -197,10 +197,10 @@ def test_int8_for_another_cpu_is_measured_with_a_warning(tiny, monkeypatch):
     path = tiny("net.onnx")
     model = onnx.load(path)
     card = ModelCard.from_properties(read_properties(model), "net.onnx")
-    stage = Stage("quantise", {"backend": "ort", "target": "arm64"})
-    write_properties(model, card.then(stage).to_properties())
-    onnx.save(model, path)
-    for here, told in (("arm64", 0), ("avx2", 1)):
+    for weights_only, here, told in ((True, "avx2", 0), (False, "arm64", 0), (False, "avx2", 1)):
+        settings = {"backend": "ort", "target": "arm64", "weights_only": weights_only}
+        write_properties(model, card.then(Stage("quantise", settings)).to_properties())
+        onnx.save(model, path)
         monkeypatch.setattr(measure, "int8_target", lambda _sets, here=here: here)
         (file,) = bench([path], QUICK, None).to_json()["files"]
         assert len(file["warnings"]) == told
