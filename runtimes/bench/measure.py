@@ -150,7 +150,7 @@ def _warnings(
             yield f"holds the same bytes as {title}"
             break
     yield from subject.notes
-    yield from _other_kernels(subject)
+    yield from _as_quantised(subject)
     if accuracy is not None:
         yield from accuracy.warnings
     for one in latencies:
@@ -162,19 +162,17 @@ def _warnings(
             break
 
 
-def _other_kernels(subject: Subject) -> Iterator[str]:
-    """A line where an int8 file was made for the int8 kernels of another kind of CPU."""
-    made_for = [
-        stage.settings.get("target")
-        for stage in subject.artifact.card.history
-        if stage.name == "quantise"
-        and stage.settings.get("backend") == "ort"
-        and not stage.settings.get("weights_only")
-    ]
-    here = int8_target(instruction_sets())
-    if subject.device == "cpu" and made_for and made_for[-1] not in (None, here):
+def _as_quantised(subject: Subject) -> Iterator[str]:
+    """A line where int8 in the file's name says something else of it than int8 kernels, here."""
+    stages = [one.settings for one in subject.artifact.card.history if one.name == "quantise"]
+    if not stages or stages[-1].get("backend") != "ort" or subject.device != "cpu":
+        return
+    made_for, here = stages[-1].get("target"), int8_target(instruction_sets())
+    if stages[-1].get("weights_only"):
+        yield "stores its weights as int8 and computes in float"
+    elif made_for not in (None, here):
         yield (
-            f"was made for the int8 kernels of {made_for[-1]}, and measured with those of {here}: "
+            f"was made for the int8 kernels of {made_for}, and measured with those of {here}: "
             "there both its accuracy and its latency may differ"
         )
 

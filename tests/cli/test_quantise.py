@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 import pytest
 
+from nnc.errors import InputError
+from nnc.exporters import ort_int8
 from nnc.exporters.guard import search as search_module
 from nnc.exporters.guard.pace import Pace
 
@@ -38,6 +40,30 @@ def test_slower_than_float_is_refused_and_writes_nothing(
     assert last.startswith("nnc: error: no int8 file holds")
     assert "0.50 times float's speed" in last
     assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_alone_take_the_place_of_a_refusal_where_that_is_asked(
+    nnc, tmp_path, tiny_onnx, small_npz, timed
+) -> None:
+    timed(SLOW)
+    output = tmp_path / "out.onnx"
+    told = ("--search-seconds", 1, "--or-weights-only", "-o", output)
+    result = nnc("quantise", tiny_onnx, "--data", small_npz, *told)
+    assert result.code == 0, result.err
+    assert "int8 arithmetic was given up: no int8 file holds" in result.out
+    assert "storing the weights alone as int8" in result.err
+    assert output.stat().st_size < tiny_onnx.stat().st_size
+
+
+def test_as_many_images_are_held_back_again_to_confirm_a_choice(
+    nnc, tmp_path, tiny_onnx, small_npz, monkeypatch
+) -> None:
+    def say(*_args, held_back, **_kwargs):
+        raise InputError(f"{held_back.images} held back")
+
+    monkeypatch.setattr(ort_int8, "quantise", say)
+    told = ("--guard-images", 5, "-o", tmp_path / "out.onnx")
+    assert "10 held back" in nnc("quantise", tiny_onnx, "--data", small_npz, *told).err
 
 
 def test_a_speed_that_is_let_go_is_not_measured(nnc, tmp_path, tiny_onnx, small_npz, timed) -> None:

@@ -166,3 +166,20 @@ def test_a_file_says_what_it_was_compared_on(tmp_path: Path) -> None:
     result = compact_file(tmp_path / "model.onnx", tmp_path / "small.onnx").to_json()
     assert result["input_scale"] == 1
     assert result["allowed_relative_difference"] == LARGEST_RELATIVE_DIFFERENCE
+
+
+def test_other_texts_are_another_model(tmp_path: Path) -> None:
+    def labelled(word: str) -> onnx.ModelProto:
+        model = network()
+        text = onnx.TensorProto.STRING
+        model.graph.initializer.append(helper.make_tensor("word", text, [1], [word.encode()]))
+        model.graph.node.append(helper.make_node("Identity", ["word"], ["label"]))
+        model.graph.output.append(helper.make_tensor_value_info("label", text, [1]))
+        return model
+
+    path = tmp_path / "m.onnx"
+    save_model(labelled("cat"), path)
+    expected = outputs_of(str(path), IMAGES, path)
+    assert compare_outputs(path, IMAGES, expected, labelled("cat").SerializeToString())
+    with pytest.raises(NncError, match="puts out other texts"):
+        compare_outputs(path, IMAGES, expected, labelled("dog").SerializeToString())

@@ -61,3 +61,14 @@ def test_hidden_shapes_cost_no_runs(monkeypatch, count) -> None:
     found = observe(model, tensors, lambda: iter(images), threads=1)
     assert found.images == 8
     assert runs == [2 * count]
+
+
+def test_a_sequence_that_is_put_out_too_is_not_looked_at() -> None:
+    model = halves(1)
+    model.graph.node.append(helper.make_node("SequenceConstruct", ["relu0"], ["list"]))
+    model.graph.output.append(
+        helper.make_tensor_sequence_value_info("list", TensorProto.FLOAT, None)
+    )
+    images = [np.random.default_rng(0).normal(size=(4, 2, 4, 4)).astype(np.float32)]
+    found = observe(model, ["half0"], lambda: iter(images), threads=1)
+    assert set(found.minmax) == {"half0"}

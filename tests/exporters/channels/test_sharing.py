@@ -165,3 +165,17 @@ def test_separate_gives_a_copy_to_each_reader_but_the_first() -> None:
     assert {node.input[2] for node in model.graph.node if node.op_type == "Conv"} == {"bias"}
     assert [t.name for t in model.graph.initializer].count("bias") == 1
     assert not set(copies) & {t.name for t in model.graph.initializer}
+
+
+def test_tables_of_text_are_one_where_they_say_the_same_alone() -> None:
+    net = Net()
+    net.add("Relu", "x")
+    tables = {"a": ["cat", "dog"], "b": ["cat", "dog"], "c": ["bat", "cow"]}
+    model = net.model(net.head(net.add("Relu", "x"), 3))
+    for name, words in tables.items():
+        model.graph.initializer.append(
+            onnx.helper.make_tensor(name, onnx.TensorProto.STRING, [2], [w.encode() for w in words])
+        )
+    equal_as_one(model, set(tables))
+    left = {one.name for one in model.graph.initializer} & set(tables)
+    assert left in ({"a", "c"}, {"b", "c"})

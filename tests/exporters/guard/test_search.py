@@ -2,121 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-
-import numpy as np
 import pytest
 
 from nnc.errors import BudgetError, InputError
-from nnc.exporters.guard import mixture
-from nnc.exporters.guard import tries as tries_module
 from nnc.exporters.guard.candidate import Candidate
-from nnc.exporters.guard.confirm import confirmed
-from nnc.exporters.guard.drop import Drop, paired_drop
-from nnc.exporters.guard.pace import Pace
-from nnc.exporters.guard.search import Search
 from nnc.exporters.guard.trial import Limits
-from nnc.exporters.int8.input import prepare
-from nnc.progress import SILENT
+from nnc.exporters.guard.tries import OutOfTimeError
 
-from ..conftest import tiny_model
-
-UNITS = ("a", "d", "add", "mean", "fc")
-
-
-def pace(ratio: float) -> Pace:
-    return Pace(ratio, ratio - 0.01, ratio + 0.01, 1.0, 1 / ratio, 9)
-
-
-@dataclass
-class World:
-    """A network whose every candidate's figures follow from a rule."""
-
-    points: Callable[[Candidate], float] = lambda candidate: 0.0
-    ratio: Callable[[Candidate], float] = lambda candidate: 1.5
-    errors: dict[str, float] = field(default_factory=dict)
-    gains: dict[str, float] = field(default_factory=dict)
-    now: float = 0.0
-    seconds_a_build: float = 1.0
-    prepared: object = None
-    timed: int = 0
-    storable: bool = False
-    elsewhere: Callable[[Candidate], float] | None = None
-    """Points lost on images beyond the judge's; None: there are none."""
-    looked_beyond: int = 0
-
-    # the builder
-    def build(self, candidate: Candidate) -> Candidate:
-        self.now += self.seconds_a_build
-        return candidate
-
-    def keeps_float_weights(self, candidate: Candidate) -> bool:
-        return bool(candidate.float_nodes) and self.storable
-
-    def watched(self, check: Callable[[], None]):
-        del check
-        return nullcontext()
-
-    # the judge
-    def drop(self, candidate: Candidate, limit: float) -> Drop:
-        del limit
-        return paired_drop(round(100 * self.points(candidate)), 0, 10_000)
-
-    def divergence(self, candidate: Candidate) -> float:
-        return self.points(candidate) / 10
-
-    def beyond(self) -> Beyond | None:
-        return None if self.elsewhere is None else Beyond(self, self.elsewhere)
-
-    def pace(self, candidate: Candidate, beside: Candidate | None) -> Pace:
-        self.timed += 1
-        return pace(self.ratio(candidate) / (1.0 if beside is None else self.ratio(beside)))
-
-
-@dataclass
-class Beyond:
-    """The judge on other images."""
-
-    world: World
-    points: Callable[[Candidate], float]
-
-    def drop(self, candidate: Candidate, limit: float) -> Drop:
-        del limit
-        self.world.looked_beyond += 1
-        return paired_drop(round(100 * self.points(candidate)), 0, 10_000)
-
-
-@pytest.fixture
-def world(monkeypatch) -> World:
-    made = World(prepared=prepare(tiny_model(), "tiny"))
-    monkeypatch.setattr(
-        mixture,
-        "local_errors",
-        lambda *_: {name: made.errors.get(name, 0.0) for name in UNITS},
-    )
-
-    def times(model, _prepared, _units, _images, *, threads):
-        del threads
-        slow = model is made.prepared
-        return {name: 1.0 + (made.gains.get(name, 0.1) if slow else 0.0) for name in UNITS}
-
-    monkeypatch.setattr(tries_module, "unit_times", times)
-    return made
-
-
-def search(world: World, *, timed: bool = True, judged: bool = True, **limits) -> Search:
-    with SILENT.task("", 1) as task:
-        return Search(
-            world,
-            Limits(**limits),
-            world if judged else None,
-            world.pace if timed else None,
-            task,
-            lambda count: np.zeros((count, 1, 8, 8), np.float32),
-            clock=lambda: world.now,
-        )
+from .building import UNITS, search
 
 
 def test_what_holds_is_taken_at_once(world) -> None:
@@ -365,81 +258,6 @@ def test_impossible_limits_are_refused(limits, message) -> None:
         Limits(**limits)
 
 
-def needs_d(candidate: Candidate) -> float:
-    """Points lost where one unit must be float, and a little less with another."""
-    return (0.1 if "add" in candidate.float_nodes else 0.3) + 3.0 * (
-        "d" not in candidate.float_nodes
-    )
-
-
-def test_a_choice_made_by_accuracy_is_confirmed_on_other_images(world) -> None:
-    world.points, world.errors = needs_d, {"d": 0.2}
-    world.elsewhere = lambda _: 0.4
-    looking = search(world, search_seconds=1000)
-    trial = looking.run([Candidate()], more_tools=False)
-    assert trial.passed
-    assert (trial.drop.points, trial.confirmed.points) == pytest.approx((0.3, 0.4))
-    assert world.looked_beyond == 1
-    assert trial in looking.trials
-    assert "on other images +0.40 points" in trial.figures()
-
-
-def test_what_holds_at_once_needs_no_other_images(world) -> None:
-    world.elsewhere = lambda _: 9.0
-    trial = search(world).run([Candidate()], more_tools=True)
-    assert trial.passed
-    assert trial.confirmed is None
-    assert world.looked_beyond == 0
-
-
-def test_where_a_choice_does_not_hold_elsewhere_what_held_by_more_is_taken(world) -> None:
-    """The fewest in float held by luck; the search had also seen more of them in float."""
-    shares = {"a": 1.0, "add": 1.0, "mean": 0.15, "fc": 0.05}
-    world.points = lambda c: sum(v for k, v in shares.items() if k not in c.float_nodes)
-    world.errors = {"a": 0.4, "add": 0.3, "mean": 0.2, "fc": 0.1}
-    world.elsewhere = lambda c: 0.1 if "mean" in c.float_nodes else 0.9
-    looking = search(world, search_seconds=1000)
-    trial = looking.run([Candidate()], more_tools=False)
-    assert trial.passed
-    assert trial.confirmed.points == pytest.approx(0.1)
-    assert "mean" in trial.candidate.float_nodes
-    lucky = [each for each in looking.trials if each.confirmed and not each.passed]
-    assert lucky
-
-
-@pytest.mark.parametrize("storable", [False, True])
-def test_what_holds_nowhere_else_is_refused_with_both_figures(world, storable) -> None:
-    world.points, world.errors = needs_d, {"d": 0.2}
-    world.elsewhere, world.storable = lambda _: 0.9, storable
-    said = r"\+0\.\d0 points.*on other images \+0\.90 points.*allow more \(--max-drop\)"
-    with pytest.raises(BudgetError, match=said):
-        search(world, search_seconds=1000).run([Candidate()], more_tools=False)
-    assert 1 <= world.looked_beyond <= 4
-
-
-def test_without_other_images_a_choice_is_taken_with_a_warning(world, caplog) -> None:
-    world.points, world.errors = needs_d, {"d": 0.2}
-    trial = search(world, search_seconds=1000).run([Candidate()], more_tools=False)
-    assert trial.passed
-    assert trial.confirmed is None
-    assert "no held-back images are left to confirm" in caplog.text
-
-
-def test_what_held_by_more_is_taken_also_when_the_time_is_over(world) -> None:
-    """What is known by then needs no more search: only a look at the other images."""
-    world.points = lambda c: 3.0 - 2.6 * ("d" in c.float_nodes) - 0.1 * len(c.float_nodes)
-    world.errors = {"a": 0.4, "d": 0.2}
-    looking = search(world, search_seconds=12)
-    found = looking._found([Candidate()], more_tools=False)
-    surer = replace(found.candidate, float_nodes=(*found.candidate.float_nodes, "add"))
-    looking.trials.append(replace(found, candidate=surer, drop=paired_drop(1, 0, 10_000)))
-    world.now += 1000
-    world.elsewhere = lambda c: 0.2 if c == surer else 0.8
-    trial = confirmed(looking, found)
-    assert trial.candidate == surer
-    assert trial.passed
-
-
 def test_choosing_a_calibration_leaves_time_for_the_rest(world) -> None:
     world.seconds_a_build = 20
     world.points = lambda c: 0.4 if c.calibration == "minmax" else 0.1
@@ -461,15 +279,11 @@ def test_longer_is_advised_only_where_time_was_short(world) -> None:
     assert "give the search longer" not in str(enough.value)
 
 
-def test_weights_that_fail_elsewhere_as_int8_may_hold_as_floats(world) -> None:
-    """The same nodes in float, once with int8 and once with float weights, are two choices."""
-    world.storable = True
-    world.points = lambda c: 3.0 if not c.float_nodes else 0.3 - 0.1 * (c.float_weights != "int8")
-    world.errors = {"d": 0.2}
-    world.elsewhere = lambda c: 0.9 if c.float_weights == "int8" else 0.35
-    looking = search(world, search_seconds=1000)
-    trial = looking.run([Candidate()], more_tools=False)
-    assert trial.passed
-    assert trial.candidate.float_weights != "int8"
-    judged = [each.candidate for each in looking.trials if each.confirmed]
-    assert len(judged) == len(set(judged)) == 2
+def test_a_share_of_the_search_ends_with_the_search(world) -> None:
+    looking = search(world, search_seconds=100)
+    looking.start_clock()
+    with looking.within(1000):
+        world.now += 150
+        with pytest.raises(OutOfTimeError):
+            looking.check_time()
+    assert looking.ran_out

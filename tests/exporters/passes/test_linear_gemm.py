@@ -159,3 +159,9 @@ def test_it_is_for_int8_on_cpus_alone():
     model = network(LINEAR, {}, [2, 5, 16])
     run_passes(model, PASSES)
     assert [each.op_type for each in model.graph.node] == ["MatMul", "Add"]
+
+
+def test_a_product_of_nothing_stays():
+    nodes = [node("MatMul", ["x", "none"], ["m"]), node("Add", ["m", "b"], ["y"])]
+    model = network(nodes, {"none": np.zeros((0, 6), np.float32)}, [2, 0])
+    assert not linear_gemm.apply(model).changed
